@@ -1,0 +1,348 @@
+"""The engine: one event in, a turn out. Pure; same input, same output.
+
+`arrive` is what hearing of an event does at once, `is_ready` tells whether it may be taken yet, `step` takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, assert_never
+
+from msgspec.structs import replace
+
+from bots.conversation import Conversation, Customer, Dialogue, Handoff
+from bots.effects import Close, Effect, Fetch, HandOff, LookUp, Say, effect_id
+from bots.events import (
+    CaughtUp,
+    Closed,
+    EffectFailed,
+    Event,
+    HandedOff,
+    LookedUp,
+    LookupFailed,
+    Message,
+    Missed,
+)
+from bots.flow import Ask as AskState
+from bots.flow import End
+from bots.flow import HandOff as HandOffState
+from bots.flow import Say as SayState
+from bots.machine import END, START
+from bots.texts import BrokenText
+from bots.turn import Trace, Turn
+from bots.version import Version
+
+MOST_STATES_IN_A_TURN = 50
+BUILT_IN_TEXT = "I am sorry, something went wrong. I will get a person to help you."
+
+
+def arrive(
+    conversation: Conversation, event: Event, *, said: tuple[int, ...] = (), on_the_wire: int = 0
+) -> tuple[Conversation, tuple[Effect, ...]]:
+    """What hearing of *event* does before it is taken: note its index, ask who the customer is, fetch what is missing.
+
+    *said* are the indexes of our own messages, *on_the_wire* how many of ours have none yet: as many
+    unknown indexes before the event's are taken for theirs.
+    """
+    if not isinstance(event, Message | Missed):
+        return conversation, ()
+    heard = conversation.heard.plus(*said) if said else conversation.heard
+    gap = isinstance(event, Missed)
+    if isinstance(event, Message):
+        gap = heard.missing_before(event.index) > on_the_wire
+    effects: list[Effect] = []
+    if conversation.owner in {"bot", "queued"}:
+        if not conversation.lookup:
+            effects.append(LookUp())
+            conversation = replace(conversation, lookup="out")
+        if gap and not conversation.catching_up:
+            effects.append(Fetch(after=heard.through))
+            conversation = replace(conversation, catching_up=True)
+    if isinstance(event, Message):
+        heard = heard.plus(event.index)
+        if not conversation.customer.author:
+            conversation = replace(conversation, customer=Customer(author=event.author))
+    return replace(conversation, heard=heard), tuple(effects)
+
+
+def is_ready(conversation: Conversation, event: Event) -> bool:
+    """Whether *event* can be taken now: the bot hears no message before it knows the customer and what came before."""
+    if conversation.owner != "bot" or not isinstance(event, Message):
+        return True
+    return conversation.lookup in {"done", "failed"} and not conversation.catching_up
+
+
+def step(version: Version, conversation: Conversation, event: Event, now: datetime) -> Turn:  # noqa: ARG001
+    """Take *event*: match, move, render. *version* is the dialogue's, or a new dialogue's; *now* is aware UTC."""
+    taking = _Taking(version, conversation, event)
+    match event:
+        case Message():
+            taking.message(event)
+        case LookedUp():
+            taking.looked_up(event)
+        case LookupFailed():
+            taking.change("lookup failed", lookup="failed")
+        case Missed():
+            taking.change("missed")
+        case CaughtUp():
+            heard = conversation.heard.up_to(event.through)
+            taking.change("caught up", heard=heard, catching_up=False)
+        case HandedOff():
+            taking.handed_off(event)
+        case EffectFailed():
+            taking.effect_failed(event)
+        case Closed():
+            taking.closed()
+        case _:
+            assert_never(event)
+    return taking.turn()
+
+
+class _Trouble(Exception):
+    """Something that the flow cannot go on from: the next rung of the ladder is due."""
+
+
+class _Taking:
+    """One turn while it is made: the record changes step by step, the effects gather."""
+
+    def __init__(self, version: Version, conversation: Conversation, event: Event) -> None:
+        self.version = version
+        self.before = conversation
+        self.conversation = conversation
+        self.event = event
+        self.effects: list[Effect] = []
+        self.rule = ""
+        self.changed: dict[str, Any] = {}
+
+    def turn(self) -> Turn:
+        """The finished turn."""
+        before, after = self.before.dialogue, self.conversation.dialogue
+        dialogue = after or before
+        trace = Trace(
+            version=dialogue.version if dialogue else "",
+            came_from=before.state if before else "",
+            went_to=after.state if after else "",
+            rule=self.rule,
+            changed=self.changed,
+        )
+        return Turn(conversation=self.conversation, effects=tuple(self.effects), trace=trace)
+
+    # What happened
+
+    def message(self, event: Message) -> None:
+        if self.conversation.owner != "bot":
+            return self.change(f"silent: {self.conversation.owner}")
+        if event.author != self.conversation.customer.author:
+            return self.change("silent: not the customer")
+        self.change("", ladder=(), stranded=False)
+        dialogue = self.conversation.dialogue
+        state = self.version.flow.states.get(dialogue.state) if dialogue else None
+        if dialogue is None or not isinstance(state, AskState):
+            return self._climb(lambda: self._open(event))
+        return self._climb(lambda: self._answer(dialogue, state, event))
+
+    def looked_up(self, event: LookedUp) -> None:
+        pre_engagement = event.attributes.get("pre_engagement_data")
+        pre_engagement = pre_engagement if isinstance(pre_engagement, dict) else {}
+        customer, strangers = _who(self.conversation.customer, event, pre_engagement)
+        channel = replace(self.conversation.channel, type=event.channel_type)
+        self.change("looked up", lookup="done", customer=customer, channel=channel, pre_engagement=pre_engagement)
+        if self.conversation.owner != "bot":
+            return
+        if event.state == "closed":
+            self._hand_to("closed")
+        elif strangers or event.live_task:
+            self.rule = "looked up: a person has it"
+            self._hand_to("agent")
+
+    def handed_off(self, event: HandedOff) -> None:
+        handoff = self.conversation.handoff
+        if handoff is None or handoff.id != event.handoff_id:
+            return self.change("handed off: not ours any more")
+        known = replace(
+            handoff,
+            interaction=event.interaction,
+            interaction_channel=event.interaction_channel,
+            task=event.task,
+        )
+        return self.change("handed off", handoff=known)
+
+    def effect_failed(self, event: EffectFailed) -> None:
+        handoff = self.conversation.handoff
+        if event.effect == "hand_off" and handoff is not None and handoff.id == event.effect_id:
+            self.change("handoff failed", handoff=None)
+            self._hand_to("bot")
+            return self._climb(self._fail)
+        if event.effect == "say" and self.conversation.owner == "bot":
+            self.change("say failed")
+            return self._climb(self._fail)
+        return self.change(f"{event.effect} failed: too late to matter")
+
+    def closed(self) -> None:
+        self.change("closed", dialogue=None, handoff=None)
+        if self.conversation.owner != "closed":
+            self._hand_to("closed")
+
+    # How the flow moves
+
+    def _open(self, event: Message) -> None:
+        """Begin a dialogue. A free question takes no message that was not written for it, so the first only opens."""
+        dialogue = Dialogue(version=self.version.hash, state=START, data=self._initial_data(), first_message=event.text)
+        self.changed.update(dialogue.data)
+        self.change("open", dialogue=dialogue)
+        self._enter(self.version.machine.move(START, "open"))
+
+    def _answer(self, dialogue: Dialogue, state: AskState, event: Message) -> None:
+        if state.save_as is not None:
+            self.changed[state.save_as] = event.text
+            dialogue = replace(dialogue, data={**dialogue.data, state.save_as: event.text})
+        self.change("answered", dialogue=dialogue)
+        self._leave(dialogue.state, "answered", state.end)
+
+    def _enter(self, name: str) -> None:
+        """Enter states until one waits."""
+        for _ in range(MOST_STATES_IN_A_TURN):
+            self._stand_at(name)
+            state = self.version.flow.states[name]
+            match state:
+                case AskState():
+                    self.effects.append(Say(text=self._render(name)))
+                    return
+                case HandOffState():
+                    self._hand_off(state.target, self._attributes(name))
+                    return
+                case SayState():
+                    self.effects.append(Say(text=self._render(name)))
+                    if state.end is not None:
+                        self._end(state.end)
+                        return
+                    name = self.version.machine.move(name, "said")
+                case _:
+                    assert_never(state)
+        raise _Trouble(f"more than {MOST_STATES_IN_A_TURN} states in a turn")
+
+    def _leave(self, name: str, trigger: str, end: End | None) -> None:
+        target = self.version.machine.move(name, trigger)
+        if target == END:
+            self._end(end or "start_over")
+        else:
+            self._enter(target)
+
+    def _end(self, end: End) -> None:
+        self.change(self.rule, dialogue=None)
+        if end == "close":
+            self.effects.append(Close())
+            self._hand_to("closed")
+
+    # How it fails: the ladder
+
+    def _climb(self, go: Callable[[], None]) -> None:
+        """Do *go*; for each trouble on the way take the next rung. Each rung is taken once, so this ends."""
+        try:
+            go()
+        except (_Trouble, BrokenText) as trouble:
+            self.rule = f"{self.rule}: {trouble}"
+            self._climb(self._fail)
+
+    def _fail(self) -> None:
+        taken = self.conversation.ladder
+        dialogue = self.conversation.dialogue
+        name = dialogue.state if dialogue else ""
+        state = self.version.flow.states.get(name)
+        if isinstance(state, HandOffState) and "failed" in state.outcomes and f"failed {name}" not in taken:
+            self._rung(f"failed {name}")
+            self._enter(self.version.machine.move(name, "outcome failed"))
+        elif dialogue and self.version.flow.trouble is not None and "trouble" not in taken:
+            self._rung("trouble")
+            self._enter(self.version.machine.move(name, "trouble"))
+        elif "built in" not in taken:
+            self._rung("built in")
+            self.effects.append(Say(text=BUILT_IN_TEXT))
+            self._hand_off("", {"reason": "trouble"})
+        else:
+            self._rung("stranded")
+            self.change(self.rule, stranded=True, dialogue=None)
+
+    def _rung(self, rung: str) -> None:
+        self.change(f"{self.rule} → {rung}", ladder=(*self.conversation.ladder, rung))
+
+    # What changes
+
+    def change(self, rule: str, **fields: Any) -> None:
+        """Set *fields* of the record, and why."""
+        self.rule = rule
+        if fields:
+            self.conversation = replace(self.conversation, **fields)
+
+    def _hand_to(self, owner: str) -> None:
+        self.change(self.rule, owner=owner, epoch=self.conversation.epoch + 1)
+
+    def _hand_off(self, target: str, attributes: dict[str, Any]) -> None:
+        """Freeze the bot and ask for a person."""
+        handoff = Handoff(id=effect_id(self.event.key, len(self.effects)), target=target)
+        self.effects.append(HandOff(target=target, attributes=attributes))
+        self.change(self.rule, handoff=handoff)
+        self._hand_to("queued")
+
+    def _stand_at(self, name: str) -> None:
+        dialogue = self.conversation.dialogue
+        if dialogue is not None:
+            self.change(self.rule, dialogue=replace(dialogue, state=name))
+
+    # What is known
+
+    def _render(self, name: str) -> str:
+        text = self.version.texts[name].render(self._scope())
+        if not text.strip():
+            raise _Trouble(f"the text of {name} is empty")
+        return text
+
+    def _attributes(self, name: str) -> dict[str, Any]:
+        scope = self._scope()
+        return {key: value.evaluate(scope) for key, value in self.version.attributes[name].items()}
+
+    def _scope(self) -> dict[str, Any]:
+        conversation = self.conversation
+        dialogue = conversation.dialogue
+        scope: dict[str, Any] = {
+            **self.version.fallbacks,
+            "customer": _known(name=conversation.customer.name, address=conversation.customer.address),
+            "channel": _known(type=conversation.channel.type, generation=conversation.channel.generation),
+            "pre_engagement": conversation.pre_engagement,
+        }
+        if dialogue is not None:
+            scope |= dialogue.data
+            scope["first_message"] = dialogue.first_message
+        return scope
+
+    def _initial_data(self) -> dict[str, Any]:
+        scope = self._scope()
+        found = {name: _look(scope, field.from_) for name, field in self.version.flow.data.items() if field.from_}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _who(known: Customer, event: LookedUp, pre_engagement: dict[str, Any]) -> tuple[Customer, bool]:
+    """The customer, and whether someone else with a chat identity is here.
+
+    The customer is the participant with an address, failing that the first author.
+    """
+    theirs = next((one for one in event.participants if one.address), None)
+    author = theirs.address if theirs else known.author
+    if theirs is None:
+        theirs = next((one for one in event.participants if one.identity == author), None)
+    names = (pre_engagement.get("friendlyName"), theirs.name if theirs else "", event.attributes.get("from"))
+    name = next((name for name in names if isinstance(name, str) and name.strip()), "")
+    strangers = any(one.identity and one.identity != author and not one.address for one in event.participants)
+    return Customer(author=author, name=name, address=theirs.address if theirs else ""), strangers
+
+
+def _known(**fields: str) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value}
+
+
+def _look(scope: dict[str, Any], path: str) -> Any:
+    found: Any = scope
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
