@@ -1,0 +1,1 @@
+"""The world around the engine: HTTP, Twilio, the database, the command line."""

@@ -1,0 +1,1 @@
+UPDATE effects SET worker = ? WHERE seq = ?

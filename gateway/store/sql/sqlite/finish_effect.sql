@@ -1,0 +1,3 @@
+UPDATE effects
+SET status = ?, reason = ?, message_index = ?
+WHERE id = ? AND status = 'pending'

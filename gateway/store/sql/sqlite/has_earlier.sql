@@ -1,0 +1,4 @@
+SELECT 1
+FROM effects INDEXED BY effects_pending
+WHERE conversation_id = ? AND position < ? AND status = 'pending' AND kind NOT IN ('look_up', 'fetch')
+LIMIT 1

@@ -1,0 +1,1 @@
+SELECT 1 FROM effects WHERE id = ? AND status = 'pending' AND worker = ?

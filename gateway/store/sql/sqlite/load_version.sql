@@ -1,0 +1,1 @@
+SELECT flow FROM versions WHERE hash = ?

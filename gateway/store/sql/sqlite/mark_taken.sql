@@ -1,0 +1,1 @@
+UPDATE journal SET trace = ? WHERE conversation_id = ? AND position = ?

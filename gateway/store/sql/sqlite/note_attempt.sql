@@ -1,0 +1,3 @@
+UPDATE effects
+SET attempts = attempts + 1, reason = ?
+WHERE id = ? AND status = 'pending'

@@ -1,0 +1,1 @@
+UPDATE workers SET alive_until = ? WHERE name = ? AND alive_until > ?

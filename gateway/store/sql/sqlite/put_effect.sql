@@ -1,0 +1,2 @@
+INSERT INTO effects (id, conversation_id, position, epoch, kind, effect, worker)
+VALUES (?, ?, ?, ?, ?, ?, ?)
