@@ -1,0 +1,134 @@
+"""The gateway: all rooms wired together, as one ASGI application that is ready when it is entered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+
+from quart import Quart
+
+from bots.effects import Close, Fetch, HandOff, LookUp, Say
+from gateway.catching_up import CatchingUp
+from gateway.flows import Flows
+from gateway.handoff import Handoffs
+from gateway.inbox import Inbox
+from gateway.lookup import Lookup
+from gateway.outbox import Outbox
+from gateway.saying import Saying
+from gateway.settings import Settings
+from gateway.signature import Signatures
+from gateway.store import Store, StoreUnavailable, open_store
+from gateway.targets import Target
+from gateway.twilio_api import connect
+from gateway.webhooks import App, Webhooks
+
+LEASE_IN_TIME_LIMITS = 3
+
+
+class Gateway:
+    """Enter it to open the database and begin; leave it to end what is under way and let go. *asgi* is the application.
+
+    Raises `gateway.store.StoreUnavailable` on entering where the database cannot be reached.
+    """
+
+    asgi: App
+    catching_up: CatchingUp
+    store: Store
+
+    def __init__(self, settings: Settings, flows: Flows, *, clock: Callable[[], datetime] | None = None) -> None:
+        self._settings = settings
+        self._flows = flows
+        self._clock = clock or _utc_now
+
+    async def __aenter__(self) -> Gateway:
+        settings, clock = self._settings, self._clock
+        lease_s = settings.usher_time_limit * LEASE_IN_TIME_LIMITS
+        self.store = store = open_store(settings.usher_database_url, worker=_worker(), lease_s=lease_s)
+        await store.open()
+        await self._flows.keep(store)
+        username, password = settings.credentials
+        self._twilio = twilio = connect(
+            account_sid=settings.twilio_account_sid,
+            username=username,
+            password=password,
+            workspace=settings.flex_workspace_sid,
+            base_url=settings.twilio_base_url or None,
+            time_limit_s=settings.usher_time_limit,
+        )
+        self._outbox = outbox = Outbox(store, clock, time_limit_s=settings.usher_time_limit, lease_s=lease_s)
+        inbox = Inbox(store, self._flows, outbox, clock)
+        lookup = Lookup(twilio, inbox, clock, ours=settings.ours)
+        target = Target(workflow=settings.flex_workflow_sid, task_channel=settings.flex_task_channel)
+        handoffs = Handoffs(twilio, store, inbox, lookup, clock, target=target)
+        saying = Saying(twilio, bot_name=settings.usher_bot_name)
+        self.catching_up = catching_up = CatchingUp(
+            twilio, store, inbox, clock, bot_name=settings.usher_bot_name, ours=settings.ours
+        )
+        outbox.start(
+            inbox,
+            {
+                Say: saying.say,
+                Close: saying.close,
+                LookUp: lookup.perform,
+                Fetch: catching_up.perform,
+                HandOff: handoffs.perform,
+            },
+        )
+        self.asgi = Webhooks(
+            _pages(store),
+            inbox=inbox,
+            catching_up=catching_up,
+            flows=self._flows,
+            signatures=Signatures(settings.usher_public_url, settings.tokens),
+            account_sid=settings.twilio_account_sid,
+            ours=settings.ours,
+        )
+        self._tasks = [asyncio.create_task(outbox.run()), asyncio.create_task(catching_up.run())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._outbox.stop()
+        await self.store.close()
+        await self._twilio.close()
+
+    async def idle(self) -> None:
+        """Wait until no effect is under way or due."""
+        await self._outbox.idle()
+
+
+def _pages(store: Store) -> Quart:
+    """What Quart answers: everything but the webhooks."""
+    app = Quart("gateway")
+
+    @app.get("/livez")
+    async def livez() -> tuple[str, int]:
+        return "alive\n", 200
+
+    @app.get("/readyz")
+    async def readyz() -> tuple[str, int]:
+        try:
+            await store.load("readyz")
+        except StoreUnavailable:
+            return "the database cannot be reached\n", 503
+        return "ready\n", 200
+
+    return app
+
+
+def _worker() -> str:
+    """A name that no other process has or had."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

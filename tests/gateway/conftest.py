@@ -1,0 +1,15 @@
+"""What the gateway's tests stand on."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.house import House, house
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    """A house with a bot that greets, asks one thing and hands over."""
+    async with house(tmp_path) as built:
+        yield built

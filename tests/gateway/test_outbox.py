@@ -1,0 +1,150 @@
+"""The way out: every effect ends, in order, once, whatever Twilio does."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bots.engine import BUILT_IN_TEXT
+from tests.gateway.house import GENERATIONS, Generation, House, house, until
+
+MESSAGES = "/Messages$"
+INTERACTIONS = "/v1/Interactions$"
+
+
+@pytest.mark.promise(5)
+@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after", "hold_after"])
+async def test_an_unknown_outcome_is_looked_into_and_the_message_is_there_once(
+    home: House, generation: Generation, kind: str
+) -> None:
+    fault = home.fault(kind, MESSAGES, times=1)  # type: ignore[arg-type]
+    sid = await home.begin(generation)
+    await home.write(sid, "Hello")
+    assert fault.hits == 1
+    assert home.said(sid) == ["Hi Jana! What is it about?"]
+    assert len(home.requests("GET", f"{sid}/Messages")) == 1, "it looked before it sent again"
+    assert len(home.requests("POST", f"{sid}/Messages")) == (2 if kind == "cut_before" else 1)
+
+
+@pytest.mark.promise(5)
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_server_error_is_tried_again_until_it_is_done(home: House, status: int) -> None:
+    fault = home.fault("status", MESSAGES, status=status, times=3)
+    sid = await home.begin()
+    await home.write(sid, "Hello")
+    assert fault.hits == 3
+    assert home.said(sid) == ["Hi Jana! What is it about?"]
+    [effect] = [one for one in await home.effects(sid) if one.message_index is not None]
+    assert (effect.status, effect.attempts) == ("performed", 3)
+
+
+async def test_twilios_wish_for_patience_is_respected(home: House) -> None:
+    home.fault("status", MESSAGES, status=429, retry_after="1", times=1)
+    sid = await home.begin()
+    started = asyncio.get_running_loop().time()
+    await home.write(sid, "Hello")
+    assert asyncio.get_running_loop().time() - started >= 1
+    assert home.said(sid) == ["Hi Jana! What is it about?"]
+    assert home.requests("GET", f"{sid}/Messages") == [], "429 had no effect, so there is nothing to look for"
+
+
+@pytest.mark.promise(5)
+@pytest.mark.promise(7)
+async def test_a_message_that_twilio_refuses_takes_the_failure_path(home: House) -> None:
+    home.fault("status", MESSAGES, status=400, times=1)
+    sid = await home.begin()
+    await home.write(sid, "Hello")
+    assert home.said(sid) == [BUILT_IN_TEXT]
+    assert (await home.record(sid)).owner == "queued"
+    [failed] = [one for one in await home.effects(sid) if one.status == "failed"]
+    assert failed.reason.startswith("HTTP 400")
+    [task] = home.tasks(sid)
+    assert task["attributes"]["reason"] == "trouble"
+
+
+@pytest.mark.promise(7)
+async def test_when_all_is_refused_the_ladder_ends_and_the_customer_is_marked_stranded(home: House) -> None:
+    home.fault("status", MESSAGES, status=400)
+    home.fault("status", INTERACTIONS, status=400)
+    sid = await home.begin()
+    await home.write(sid, "Hello")
+    record = await home.record(sid)
+    assert record.stranded
+    assert record.ladder == ("built in", "stranded")
+    assert len(home.requests("POST", "/v1/Interactions")) == 1
+    assert {one.status for one in await home.effects(sid)} == {"performed", "failed"}
+
+
+async def test_a_conversation_that_was_closed_meanwhile_is_over(home: House) -> None:
+    sid = await home.begin(filters=["onMessageAdded"])
+    await home.write(sid, "Hello")
+    slow = home.fault("slow", MESSAGES, seconds=0.1, times=1)
+    await home.sandbox.customer_writes(sid, "bill")
+    await until(lambda: slow.hits == 1)
+    await home.sandbox.close_conversation(sid)
+    await home.settle()
+    assert (await home.record(sid)).owner == "closed"
+    assert home.tasks(sid) == []
+
+
+@pytest.mark.promise(6)
+async def test_words_that_a_change_of_owner_overtook_are_dropped(tmp_path: Path) -> None:
+    """Twilio holds its answer to the first of two messages; the conversation ends; the second is never sent."""
+    text = "flow: welcome\nformat: 1\nstart: a\nstates:\n  a: {say: one, goto: b}\n  b: {ask: two, goto: a}\n"
+    async with house(tmp_path, text=text) as home:
+        sid = await home.begin()
+        held = home.fault("hold_after", MESSAGES, times=1)
+        await home.sandbox.customer_writes(sid, "Hello")
+        await until(lambda: held.hits == 1)
+        await home.sandbox.close_conversation(sid)
+        await home.settle()
+        assert home.said(sid) == ["one"]
+        assert len(home.requests("POST", f"{sid}/Messages")) == 1
+        dropped = {one.outgoing.id.rsplit(".")[-1]: (one.status, one.reason) for one in await home.effects(sid)}
+        assert dropped["1"] == ("dropped", "epoch")
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after", "hold_after"])
+@pytest.mark.parametrize("generation", GENERATIONS)
+async def test_an_unknown_outcome_of_a_handoff_makes_one_task(home: House, generation: Generation, kind: str) -> None:
+    fault = home.fault(kind, INTERACTIONS, times=1)  # type: ignore[arg-type]
+    sid = await home.begin(generation)
+    await home.write(sid, "Hello", "bill")
+    assert fault.hits == 1
+    [task] = home.tasks(sid)
+    handoff = (await home.record(sid)).handoff
+    assert handoff is not None
+    assert handoff.task == task["sid"]
+    assert handoff.interaction.startswith("KD")
+
+
+@pytest.mark.promise(7)
+async def test_a_refused_handoff_goes_its_own_way(home: House) -> None:
+    home.fault("status", INTERACTIONS, status=400)
+    sid = await home.begin()
+    await home.write(sid, "Hello", "bill")
+    assert home.said(sid)[-1] == "Nobody is here. Leave a note."
+    assert (await home.record(sid)).owner == "bot"
+
+
+@pytest.mark.promise(6)
+async def test_the_words_before_a_handoff_are_said_before_the_task_is_made(home: House) -> None:
+    slow = home.fault("status", MESSAGES, status=500, times=4)
+    sid = await home.begin()
+    await home.write(sid, "Hello", "bill")
+    assert slow.hits == 4
+    order = [one.path.rsplit("/", 1)[-1] for one in home.requests("POST") if one.status == 201]
+    assert order == ["Messages", "Messages", "Interactions"]
+
+
+async def test_a_failed_lookup_is_tried_again_before_the_handoff(home: House) -> None:
+    home.fault("status", r"/v1/(Services/\w+/)?Conversations/CH\w+$", method="GET", status=404, times=1)
+    sid = await home.begin()
+    await home.write(sid, "Hello")
+    assert home.said(sid) == ["Hi there! What is it about?"]
+    await home.write(sid, "bill")
+    [task] = home.tasks(sid)
+    assert task["attributes"]["pre_engagement_data"] == {"friendlyName": "Jana", "question": "invoice"}
+    assert task["attributes"]["customerName"] == "Jana"
