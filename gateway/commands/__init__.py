@@ -1,0 +1,1 @@
+"""The commands of `usher`, one file each; each has a click command called ``command``."""

@@ -1,0 +1,34 @@
+"""`usher sandbox`: Twilio on this machine, for a gateway whose TWILIO_BASE_URL points here."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+
+from gateway.commands.serve import bind_or_fail
+from gateway.sandbox import Sandbox, create_sandbox
+from gateway.sandbox.sandbox import ACCOUNT_SID, AUTH_TOKEN
+from gateway.server import listening, run, until_stopped
+
+
+@click.command
+@click.option("--host", envvar="USHER_SANDBOX_HOST", default="127.0.0.1", show_default=True, show_envvar=True)
+@click.option("--port", envvar="USHER_SANDBOX_PORT", default=4010, show_default=True, show_envvar=True)
+@click.option("--account-sid", envvar="TWILIO_ACCOUNT_SID", default=ACCOUNT_SID, show_envvar=True)
+@click.option("--auth-token", envvar="TWILIO_AUTH_TOKEN", default=AUTH_TOKEN, show_envvar=True)
+@click.option("--retries", envvar="USHER_SANDBOX_RETRIES", default=0, show_default=True, show_envvar=True)
+def command(host: str, port: int, account_sid: str, auth_token: str, retries: int) -> None:
+    """Be Twilio: the endpoints and webhooks that Usher uses, in memory. Failed webhooks are repeated RETRIES times."""
+    sandbox = create_sandbox(account_sid=account_sid, auth_token=auth_token, retries=retries)
+    taken, url = bind_or_fail(host, port)
+    run(lambda: _serve(sandbox, taken, url))
+
+
+async def _serve(sandbox: Sandbox, taken: socket.socket, url: str) -> None:
+    try:
+        async with listening(sandbox.app, taken):
+            click.echo(f"the sandbox listens on {url}; point a gateway at it with TWILIO_BASE_URL={url}", err=True)
+            await until_stopped()
+    finally:
+        await sandbox.close()
