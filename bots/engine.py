@@ -68,9 +68,14 @@ def arrive(
 
 def is_ready(conversation: Conversation, event: Event) -> bool:
     """Whether *event* can be taken now: the bot hears no message before it knows the customer and what came before."""
-    if conversation.owner != "bot" or not isinstance(event, Message):
+    if conversation.owner != "bot":
         return True
-    return conversation.lookup in {"done", "failed"} and not conversation.catching_up
+    if isinstance(event, LookedUp):
+        # Who else is here can be told only when the first author is known, whom catching up may still find.
+        return bool(conversation.customer.author) or not conversation.catching_up
+    if isinstance(event, Message):
+        return conversation.lookup in {"done", "failed"} and not conversation.catching_up
+    return True
 
 
 def step(version: Version, conversation: Conversation, event: Event, now: datetime) -> Turn:  # noqa: ARG001
@@ -325,7 +330,8 @@ class _Taking:
 def _who(known: Customer, event: LookedUp, pre_engagement: dict[str, Any]) -> tuple[Customer, bool]:
     """The customer, and whether someone else with a chat identity is here.
 
-    The customer is the participant with an address, failing that the first author.
+    The customer is the participant with an address, failing that the first author; where nobody has written yet,
+    whoever is alone.
     """
     theirs = next((one for one in event.participants if one.address), None)
     author = theirs.address if theirs else known.author
@@ -333,7 +339,8 @@ def _who(known: Customer, event: LookedUp, pre_engagement: dict[str, Any]) -> tu
         theirs = next((one for one in event.participants if one.identity == author), None)
     names = (pre_engagement.get("friendlyName"), theirs.name if theirs else "", event.attributes.get("from"))
     name = next((name for name in names if isinstance(name, str) and name.strip()), "")
-    strangers = any(one.identity and one.identity != author and not one.address for one in event.participants)
+    others = {one.identity for one in event.participants if one.identity and not one.address} - {author}
+    strangers = len(others) > (0 if author else 1)
     return Customer(author=author, name=name, address=theirs.address if theirs else ""), strangers
 
 

@@ -49,6 +49,8 @@ def _url(value: str) -> str:
 def _database(value: str) -> str:
     if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
         raise ValueError(f'is "{value.split(":", 1)[0]}:…"; give sqlite:///FILE or postgresql://…')
+    if value in {"sqlite:///", "sqlite:///:memory:"}:
+        raise ValueError("names no file, and what is only in memory is lost; give sqlite:///usher.db")
     return value
 
 

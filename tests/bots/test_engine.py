@@ -201,6 +201,19 @@ class TestLookup:
     def test_the_bot_does_not_begin_where_a_task_lives(self) -> None:
         assert take(Version(flow()), self.unknown(), self.looked_up(live_task="WT1")).conversation.owner == "agent"
 
+    def test_who_is_here_is_judged_only_when_the_first_author_is_known(self) -> None:
+        """We were away when the first message came: the lookup's answer waits for what is fetched."""
+        alone, both = (Participant(identity="guest"),), (Participant(identity="guest"), Participant(identity="ann"))
+        start = conversation(lookup="out", customer=Customer(), catching_up=True)
+        assert not is_ready(start, self.looked_up(participants=alone))
+        told, _ = arrive(start, message(author="guest"))
+        assert is_ready(told, self.looked_up(participants=alone))
+        found_nobody = replace(start, catching_up=False)
+        assert is_ready(found_nobody, self.looked_up(participants=alone))
+        version = Version(flow())
+        assert take(version, found_nobody, self.looked_up(participants=alone)).conversation.owner == "bot"
+        assert take(version, found_nobody, self.looked_up(participants=both)).conversation.owner == "agent"
+
     def test_a_closed_conversation_stays_closed(self) -> None:
         assert take(Version(flow()), self.unknown(), self.looked_up(state="closed")).conversation.owner == "closed"
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,36 +9,14 @@ from jsonschema import Draft202012Validator
 
 from gateway.sandbox import Sandbox
 from tests.gateway.sandbox.oracle import Oracle
+from tests.openapi import as_json_schema, document, needs_openapi
 
-OPENAPI = Path(__file__).parents[3].parent / "shared" / "twilio" / "openapi"
-
-pytestmark = pytest.mark.skipif(not OPENAPI.is_dir(), reason="Twilio's OpenAPI files are not beside the repository")
-
-
-@functools.cache
-def schemas(product: str) -> dict[str, Any]:
-    document = json.loads((OPENAPI / f"twilio_{product}.json").read_text())
-    loaded: dict[str, Any] = document["components"]["schemas"]
-    return loaded
-
-
-def as_json_schema(product: str, schema: Any) -> Any:
-    """OpenAPI 3.0's dialect as JSON Schema's: ``nullable`` becomes a type, references are put in."""
-    if isinstance(schema, list):
-        return [as_json_schema(product, one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return as_json_schema(product, schemas(product)[schema["$ref"].rsplit("/", 1)[1]])
-    plain = {key: as_json_schema(product, value) for key, value in schema.items() if key not in ("nullable", "format")}
-    if schema.get("nullable") and "type" in plain:
-        plain["type"] = [plain["type"], "null"]
-    return plain
+pytestmark = needs_openapi
 
 
 def check(product: str, name: str, body: dict[str, Any]) -> None:
     """*body* is valid, has every property of the schema and no other."""
-    schema = as_json_schema(product, schemas(product)[name])
+    schema = as_json_schema(product, document(product)["components"]["schemas"][name])
     Draft202012Validator(schema).validate(body)
     assert set(body) == set(schema["properties"])
 
