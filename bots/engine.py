@@ -182,6 +182,10 @@ class _Taking:
         if event.effect == "say" and self.conversation.owner == "bot":
             self.change("say failed")
             return self._climb(self._fail)
+        if event.effect == "look_up":
+            return self.change("lookup failed", lookup="failed")
+        if event.effect == "fetch":
+            return self.change("caught up: failed", catching_up=False)
         return self.change(f"{event.effect} failed: too late to matter")
 
     def closed(self) -> None:

@@ -7,24 +7,25 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
 
 from quart import Quart
 
-from bots.effects import Close, Fetch, HandOff, LookUp, Say
+from bots.effects import Close, Effect, Fetch, HandOff, LookUp, Say
 from gateway.catching_up import CatchingUp
 from gateway.flows import Flows
 from gateway.handoff import Handoffs
 from gateway.inbox import Inbox
 from gateway.lookup import Lookup
-from gateway.outbox import Outbox
+from gateway.outbox import Outbox, Performer
 from gateway.saying import Saying
 from gateway.settings import Settings
 from gateway.signature import Signatures
 from gateway.store import Store, StoreUnavailable, open_store
 from gateway.targets import Target
-from gateway.twilio_api import connect
+from gateway.twilio_api import Twilio, connect
 from gateway.webhooks import App, Webhooks
 
 LEASE_IN_TIME_LIMITS = 3
@@ -46,21 +47,27 @@ class Gateway:
         self._clock = clock or _utc_now
 
     async def __aenter__(self) -> Gateway:
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
         settings, clock = self._settings, self._clock
         lease_s = settings.usher_time_limit * LEASE_IN_TIME_LIMITS
         self.store = store = open_store(settings.usher_database_url, worker=_worker(), lease_s=lease_s)
         await store.open()
+        stack.push_async_callback(store.close)
         await self._flows.keep(store)
-        username, password = settings.credentials
-        self._twilio = twilio = connect(
-            account_sid=settings.twilio_account_sid,
-            username=username,
-            password=password,
-            workspace=settings.flex_workspace_sid,
-            base_url=settings.twilio_base_url or None,
-            time_limit_s=settings.usher_time_limit,
-        )
+        twilio = _connect(settings)
+        stack.push_async_callback(twilio.close)
         self._outbox = outbox = Outbox(store, clock, time_limit_s=settings.usher_time_limit, lease_s=lease_s)
+        stack.push_async_callback(outbox.stop)
         inbox = Inbox(store, self._flows, outbox, clock)
         lookup = Lookup(twilio, inbox, clock, ours=settings.ours)
         target = Target(workflow=settings.flex_workflow_sid, task_channel=settings.flex_task_channel)
@@ -69,16 +76,14 @@ class Gateway:
         self.catching_up = catching_up = CatchingUp(
             twilio, store, inbox, clock, bot_name=settings.usher_bot_name, ours=settings.ours
         )
-        outbox.start(
-            inbox,
-            {
-                Say: saying.say,
-                Close: saying.close,
-                LookUp: lookup.perform,
-                Fetch: catching_up.perform,
-                HandOff: handoffs.perform,
-            },
-        )
+        performers: dict[type[Effect], Performer] = {
+            Say: saying.say,
+            Close: saying.close,
+            LookUp: lookup.perform,
+            Fetch: catching_up.perform,
+            HandOff: handoffs.perform,
+        }
+        outbox.start(inbox, performers)
         self.asgi = Webhooks(
             _pages(store),
             inbox=inbox,
@@ -88,22 +93,29 @@ class Gateway:
             account_sid=settings.twilio_account_sid,
             ours=settings.ours,
         )
-        self._tasks = [asyncio.create_task(outbox.run()), asyncio.create_task(catching_up.run())]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._outbox.stop()
-        await self.store.close()
-        await self._twilio.close()
+        for running in (outbox.run(), catching_up.run()):
+            stack.push_async_callback(_cancel, asyncio.create_task(running))
 
     async def idle(self) -> None:
         """Wait until no effect is under way or due."""
         await self._outbox.idle()
+
+
+def _connect(settings: Settings) -> Twilio:
+    username, password = settings.credentials
+    return connect(
+        account_sid=settings.twilio_account_sid,
+        username=username,
+        password=password,
+        workspace=settings.flex_workspace_sid,
+        base_url=settings.twilio_base_url or None,
+        time_limit_s=settings.usher_time_limit,
+    )
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _pages(store: Store) -> Quart:

@@ -122,6 +122,11 @@ class Webhooks:
         except StoreUnavailable as unavailable:
             self._catching_up.remember(new)
             raise Answered(503, "the database cannot commit; nothing has happened") from unavailable
+        # A mistake of ours. Nothing has happened, and Twilio may not tell again.
+        except Exception as bug:
+            self._log.exception("webhook refused: a bug", conversation=new.id)
+            self._catching_up.remember(new)
+            raise Answered(500, "the gateway has a bug; nothing has happened") from bug
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytearray:

@@ -321,6 +321,11 @@ class TestHandoff:
         start = self.queued(version)
         assert take(version, start, self.failed("IM1.0")).conversation == start
 
+    def test_a_read_that_failed_for_good_holds_nobody_up(self) -> None:
+        version, start = Version(flow()), conversation(lookup="out", catching_up=True)
+        assert take(version, start, self.failed("x", "fetch")).conversation == replace(start, catching_up=False)
+        assert take(version, start, self.failed("x", "look_up")).conversation == replace(start, lookup="failed")
+
     def test_closed_ends_the_dialogue_and_the_handoff(self) -> None:
         version = Version(flow())
         after = take(version, self.queued(version), Closed(key="c", at=NOW)).conversation

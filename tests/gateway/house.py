@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,12 +83,27 @@ async def until(condition: Callable[[], Any], limit_s: float = 10) -> Any:
 class House:
     """A sandbox, a gateway and where both listen. `gateway` is a new one after `restart`."""
 
-    def __init__(self, sandbox: Sandbox, settings: Settings, flows: Flows) -> None:
+    def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
         self.sandbox = sandbox
         self.settings = settings
-        self.flows = flows
         self.gateway: Gateway
         self.url = settings.usher_public_url
+        self._running = AsyncExitStack()
+
+    async def start(self, own_socket: socket.socket, text: str) -> None:
+        """Run a gateway with the bot in *text*."""
+        self.gateway = await self._running.enter_async_context(Gateway(self.settings, flows_of(text)))
+        await self._running.enter_async_context(listening(self.gateway.asgi, own_socket))
+
+    async def stop(self) -> None:
+        """End the gateway in good order."""
+        await self._running.aclose()
+
+    async def restart(self, text: str = FLOW) -> None:
+        """End the gateway in good order and run another one on the same database and port."""
+        await self.stop()
+        own_socket, _ = bind("127.0.0.1", int(self.url.rsplit(":", 1)[1]))
+        await self.start(own_socket, text)
 
     @property
     def database(self) -> Path:
@@ -234,20 +249,14 @@ async def house(
         "usher_database_url": f"sqlite:///{folder / 'usher.db'}",
         "usher_time_limit": TIME_LIMIT_S,
     }
-    built = House(twilio, read_settings({**given, **overrides}), flows_of(text))
+    built = House(twilio, read_settings({**given, **overrides}))
     try:
-        async with listening(twilio.app, twilio_socket), running(built, own_socket):
+        async with listening(twilio.app, twilio_socket):
+            await built.start(own_socket, text)
             yield built
+            await built.stop()
     finally:
         await twilio.close()
-
-
-@asynccontextmanager
-async def running(built: House, own_socket: socket.socket) -> AsyncIterator[Gateway]:
-    """The house's gateway meanwhile."""
-    async with Gateway(built.settings, built.flows) as gateway, listening(gateway.asgi, own_socket):
-        built.gateway = gateway
-        yield gateway
 
 
 async def post(url: str, body: bytes | str, headers: dict[str, str]) -> tuple[int, str]:
