@@ -114,6 +114,7 @@ async def test_an_unknown_outcome_of_a_handoff_makes_one_task(home: House, gener
     await home.write(sid, "Hello", "bill")
     assert fault.hits == 1
     [task] = home.tasks(sid)
+    assert len(home.requests("POST", "/v1/Interactions")) == (2 if kind == "cut_before" else 1), "it looked first"
     handoff = (await home.record(sid)).handoff
     assert handoff is not None
     assert handoff.task == task["sid"]
