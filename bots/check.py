@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from bots.flow import Ask, Flow, HandOff, State
+from bots.defaults import all_tries
+from bots.flow import Ask, Flow, HandOff, Tries
+from bots.graph import Edge, edges
 from bots.problems import (
     Code,
     Page,
@@ -24,17 +26,6 @@ from bots.problems import (
 if TYPE_CHECKING:
     from bots.loader import Loaded
 
-# A handoff may end in these before a person was asked for; nobody is waited for.
-AT_ONCE = frozenset({"failed", "out_of_hours"})
-
-
-class Edge(NamedTuple):
-    """One way out of a state: *where* it is written and the state that it leads *to*."""
-
-    where: Where
-    to: str
-    waits: bool
-
 
 def check_flow(loaded: Loaded) -> tuple[Problem, ...]:
     """What is wrong with the graph of a flow and was not told when it was loaded.
@@ -47,11 +38,12 @@ def check_flow(loaded: Loaded) -> tuple[Problem, ...]:
     found += endless_cycles(loaded.draft, loaded.page, loaded.positions)
     if not has_errors((*loaded.problems, *found)):
         found += unreachable_states(loaded.draft, loaded.page, loaded.positions)
+        found += unused_things(loaded.draft, loaded.page, loaded.positions)
     return in_order(problem for problem in found if problem not in loaded.problems)
 
 
 def unknown_targets(flow: Flow, page: Page, positions: Positions) -> Iterator[Problem]:
-    """A problem for each start, trouble, goto and outcome that leads to no state. Empty names are passed over."""
+    """A problem for each place that leads to a state that is not there. Empty names are passed over."""
     for where, subject, target in _targets(flow):
         if target and target not in flow.states:
             message = f'{subject} goes to "{shortened(target)}", which is not in this flow'
@@ -69,7 +61,7 @@ def endless_cycles(flow: Flow, page: Page, positions: Positions) -> Iterator[Pro
 
 
 def unreachable_states(flow: Flow, page: Page, positions: Positions) -> Iterator[Problem]:
-    """A warning for each state to which nothing leads, from `start` and `trouble` on."""
+    """A warning for each state to which nothing leads, from `start`, `trouble` and `anywhere` on."""
     reached = _reached(flow)
     for name in flow.states:
         if name not in reached:
@@ -78,19 +70,45 @@ def unreachable_states(flow: Flow, page: Page, positions: Positions) -> Iterator
             yield page.problem(Code.UNREACHABLE, _span(positions, ("states", name)), message, hint)
 
 
-def edges(name: str, state: State) -> tuple[Edge, ...]:
-    """The ways out of a state."""
+def unused_things(flow: Flow, page: Page, positions: Positions) -> Iterator[Problem]:
+    """A warning for words that nothing hears, and for what follows wrong answers where none can be wrong."""
+    heard = {shortcut.hears for shortcut in flow.anywhere}
+    for name in flow.words:
+        if name not in heard:
+            hint = f"hear them:  anywhere: [{{hears: {shortened(name)}, goto: STATE}}]"
+            yield page.problem(
+                Code.UNUSED, _span(positions, ("words", name)), f'nothing hears the words "{shortened(name)}"', hint
+            )
+    tries = all_tries(flow)
+    for name, state in flow.states.items():
+        if isinstance(state, Ask):
+            yield from _unused_by_question(name, state, tries.get(name), page, positions)
+
+
+def _unused_by_question(
+    name: str, question: Ask, tries: Tries | None, page: Page, positions: Positions
+) -> Iterator[Problem]:
     where = ("states", name)
-    if isinstance(state, HandOff):
-        return tuple(
-            Edge((*where, "outcomes", outcome), to, outcome not in AT_ONCE) for outcome, to in state.outcomes.items()
-        )
-    return (Edge((*where, "goto"), state.goto, isinstance(state, Ask)),) if state.goto else ()
+    if question.is_free:
+        limits = question.tries is not None and question.tries != "none"
+        for key, is_there in {"wrong": bool(question.wrong), "tries": limits}.items():
+            if is_there:
+                message = f'no answer to "{shortened(name)}" is wrong, so `{key}` is never used'
+                hint = "say what an answer must be, with `must` or `choices`, or take it away"
+                yield page.problem(Code.UNUSED, _span(positions, (*where, key)), message, hint)
+    elif tries is not None and len(question.wrong) >= tries.most:
+        message = f"with {tries.most} tries only {tries.most - 1} of the texts of `wrong` can be said"
+        hint = "at the last try no text is said, but the `goto` of `tries` follows"
+        yield page.problem(Code.UNUSED, _span(positions, (*where, "wrong")), message, hint)
 
 
 def _targets(flow: Flow) -> Iterator[tuple[Where, str, str]]:
     yield ("start",), "the start", flow.start
     yield ("trouble",), "trouble", flow.trouble or ""
+    if flow.every_question.tries is not None:
+        yield ("every_question", "tries", "goto"), "`every_question`", flow.every_question.tries.goto
+    for number, shortcut in enumerate(flow.anywhere):
+        yield ("anywhere", str(number), "goto"), "`anywhere`", shortcut.goto
     for name, state in flow.states.items():
         for edge in edges(name, state):
             outcome = f', outcome "{edge.where[-1]}",' if isinstance(state, HandOff) else ""
@@ -98,13 +116,16 @@ def _targets(flow: Flow) -> Iterator[tuple[Where, str, str]]:
 
 
 def _reached(flow: Flow) -> set[str]:
+    tries = all_tries(flow)
     reached: set[str] = set()
-    ahead = [name for name in (flow.start, flow.trouble) if name in flow.states]
+    ahead = [flow.start, flow.trouble or "", *(shortcut.goto for shortcut in flow.anywhere)]
     while ahead:
         name = ahead.pop()
-        if name is not None and name not in reached:
+        if name in flow.states and name not in reached:
             reached.add(name)
-            ahead.extend(edge.to for edge in edges(name, flow.states[name]) if edge.to in flow.states)
+            ahead.extend(edge.to for edge in edges(name, flow.states[name]))
+            if name in tries:
+                ahead.append(tries[name].goto)
     return reached
 
 

@@ -52,12 +52,16 @@ class Heard(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Dialogue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One run of a flow: on which *version*, in which *state*, with what *data*."""
+    """One run of a flow: on which *version*, in which *state*, with what *data*.
+
+    *tries* counts the wrong answers while the question is open.
+    """
 
     version: str
     state: str
     data: dict[str, Any] = {}
     first_message: str = ""
+    tries: int = 0
 
 
 class Handoff(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -27,6 +27,12 @@ class Fetch(Deed, frozen=True, kw_only=True, tag="fetch"):
     after: int
 
 
+class LookAround(Deed, frozen=True, kw_only=True, tag="look_around"):
+    """After a settling time, look who has the chat; *again*: for the second time. Its answer is a `LookedAround`."""
+
+    again: bool = False
+
+
 class HandOff(Deed, frozen=True, kw_only=True, tag="hand_off"):
     """Create the task for a person. *target* is a name in targets.yaml; *attributes* are the flow's own."""
 
@@ -38,7 +44,9 @@ class Close(Deed, frozen=True, kw_only=True, tag="close"):
     """Close the conversation at Twilio."""
 
 
-Effect: TypeAlias = Say | LookUp | Fetch | HandOff | Close
+Effect: TypeAlias = Say | LookUp | Fetch | LookAround | HandOff | Close
+Read: TypeAlias = LookUp | Fetch | LookAround
+"""Effects that only read: they wait for no other effect, and no change of owner makes them wrong."""
 
 
 def effect_name(effect: Effect) -> str:

@@ -12,24 +12,29 @@ from typing import Any, assert_never
 from msgspec.structs import replace
 
 from bots.conversation import Conversation, Customer, Dialogue, Handoff
-from bots.effects import Close, Effect, Fetch, HandOff, LookUp, Say, effect_id
+from bots.effects import Close, Effect, Fetch, HandOff, LookAround, LookUp, Say, effect_id
 from bots.events import (
+    AgentJoined,
     CaughtUp,
     Closed,
     EffectFailed,
     Event,
     HandedOff,
+    Hint,
+    LookedAround,
     LookedUp,
     LookupFailed,
     Message,
     Missed,
 )
 from bots.flow import Ask as AskState
+from bots.flow import Choose as ChooseState
 from bots.flow import End
 from bots.flow import HandOff as HandOffState
 from bots.flow import Say as SayState
+from bots.hearing import Meaning
 from bots.machine import END, START
-from bots.texts import BrokenText
+from bots.texts import BrokenText, Text
 from bots.turn import Trace, Turn
 from bots.version import Version
 
@@ -40,34 +45,31 @@ BUILT_IN_TEXT = "I am sorry, something went wrong. I will get a person to help y
 def arrive(
     conversation: Conversation, event: Event, *, said: tuple[int, ...] = (), on_the_wire: int = 0
 ) -> tuple[Conversation, tuple[Effect, ...]]:
-    """What hearing of *event* does before it is taken: note its index, ask who the customer is, fetch what is missing.
+    """What hearing of a message does before it is taken: note its index, ask who writes, fetch what is missing.
 
     *said* are the indexes of our own messages, *on_the_wire* how many of ours have none yet: as many
     unknown indexes before the event's are taken for theirs.
     """
-    if not isinstance(event, Message | Missed):
+    if not isinstance(event, Message):
         return conversation, ()
     heard = conversation.heard.plus(*said) if said else conversation.heard
-    gap = isinstance(event, Missed)
-    if isinstance(event, Message):
-        gap = heard.missing_before(event.index) > on_the_wire
     effects: list[Effect] = []
     if conversation.owner in {"bot", "queued"}:
         if not conversation.lookup:
             effects.append(LookUp())
             conversation = replace(conversation, lookup="out")
-        if gap and not conversation.catching_up:
+        if not conversation.catching_up and heard.missing_before(event.index) > on_the_wire:
             effects.append(Fetch(after=heard.through))
             conversation = replace(conversation, catching_up=True)
-    if isinstance(event, Message):
-        heard = heard.plus(event.index)
-        if not conversation.customer.author:
-            conversation = replace(conversation, customer=Customer(author=event.author))
-    return replace(conversation, heard=heard), tuple(effects)
+    customer = conversation.customer if conversation.customer.author else Customer(author=event.author)
+    return replace(conversation, heard=heard.plus(event.index), customer=customer), tuple(effects)
 
 
 def is_ready(conversation: Conversation, event: Event) -> bool:
     """Whether *event* can be taken now: the bot hears no message before it knows the customer and what came before."""
+    if isinstance(event, Missed):
+        # The look that is under way may have been before what was missed.
+        return not conversation.catching_up
     if conversation.owner != "bot":
         return True
     if isinstance(event, LookedUp):
@@ -89,14 +91,19 @@ def step(version: Version, conversation: Conversation, event: Event, now: dateti
         case LookupFailed():
             taking.change("lookup failed", lookup="failed")
         case Missed():
-            taking.change("missed")
+            taking.missed()
         case CaughtUp():
-            heard = conversation.heard.up_to(event.through)
-            taking.change("caught up", heard=heard, catching_up=False)
+            taking.caught_up(event)
         case HandedOff():
             taking.handed_off(event)
         case EffectFailed():
             taking.effect_failed(event)
+        case AgentJoined():
+            taking.agent_joined(event)
+        case Hint():
+            taking.hint(event)
+        case LookedAround():
+            taking.looked_around(event)
         case Closed():
             taking.closed()
         case _:
@@ -136,10 +143,12 @@ class _Taking:
     # What happened
 
     def message(self, event: Message) -> None:
+        if self.conversation.owner == "queued" and event.author != self.conversation.customer.author:
+            return self._somebody_else(event)
         if self.conversation.owner != "bot":
             return self.change(f"silent: {self.conversation.owner}")
         if event.author != self.conversation.customer.author:
-            return self.change("silent: not the customer")
+            return self._somebody_else(event)
         self.change("", ladder=(), stranded=False)
         dialogue = self.conversation.dialogue
         state = self.version.flow.states.get(dialogue.state) if dialogue else None
@@ -160,6 +169,26 @@ class _Taking:
         elif strangers or event.live_task:
             self.rule = "looked up: a person has it"
             self._hand_to("agent")
+
+    def missed(self) -> None:
+        self.change("missed")
+        if self.conversation.owner not in {"bot", "queued"}:
+            return
+        if not self.conversation.lookup:
+            self.effects.append(LookUp())
+            self.change("missed", lookup="out")
+        self._fetch()
+
+    def caught_up(self, event: CaughtUp) -> None:
+        before = self.conversation.heard
+        heard = before.up_to(event.through)
+        self.change("caught up", heard=heard, catching_up=False)
+        if heard.ahead and not event.reason:
+            if event.through > before.through:
+                # A message came while Twilio was read, with another gap before it.
+                self._fetch()
+            else:
+                self.change("caught up", heard=heard.up_to(heard.ahead[-1]))
 
     def handed_off(self, event: HandedOff) -> None:
         handoff = self.conversation.handoff
@@ -188,55 +217,154 @@ class _Taking:
             return self.change("caught up: failed", catching_up=False)
         return self.change(f"{event.effect} failed: too late to matter")
 
+    def agent_joined(self, event: AgentJoined) -> None:
+        customer = self.conversation.customer.author
+        if event.identity and (event.identity == customer or not customer):
+            return self.change("joined: the customer")
+        if self.conversation.owner not in {"bot", "queued"}:
+            return self.change(f"agent joined: {self.conversation.owner} already")
+        self.change("agent joined")
+        return self._hand_to("agent")
+
+    def hint(self, event: Hint) -> None:
+        self.change(f"hint: {event.sign}")
+        if self.conversation.owner in {"queued", "agent"}:
+            self.effects.append(LookAround())
+
+    def looked_around(self, event: LookedAround) -> None:
+        if self.conversation.owner not in {"queued", "agent"}:
+            return self.change(f"looked around: {self.conversation.owner}")
+        if event.state == "closed":
+            return self.closed()
+        if event.live_tasks or event.agents:
+            self.change("looked around: a person has it")
+            if self.conversation.owner == "queued" and (event.assigned or event.agents):
+                self._hand_to("agent")
+            return None
+        if event.state == "inactive":
+            self.change("looked around: parked")
+            return self._hand_to("paused")
+        if not event.again:
+            self.change("looked around: nobody yet")
+            self.effects.append(LookAround(again=True))
+            return None
+        return self._come_back()
+
     def closed(self) -> None:
         self.change("closed", dialogue=None, handoff=None)
         if self.conversation.owner != "closed":
             self._hand_to("closed")
 
+    def _somebody_else(self, event: Message) -> None:
+        if not event.by_participant:
+            return self.change("silent: not the customer")
+        self.change("an agent writes")
+        return self._hand_to("agent")
+
+    def _come_back(self) -> None:
+        """Nobody has the chat and it can still be written to: the flow goes on from its handoff."""
+        outcome = "ended" if self.conversation.owner == "agent" else "failed"
+        self.change(f"back to the bot: {outcome}", handoff=None)
+        self._hand_to("bot")
+        dialogue = self.conversation.dialogue
+        state = self.version.flow.states.get(dialogue.state) if dialogue else None
+        if dialogue is None or not isinstance(state, HandOffState):
+            return self.change(self.rule, dialogue=None)
+        return self._climb(lambda: self._enter(self.version.machine.move(dialogue.state, f"outcome {outcome}")))
+
     # How the flow moves
 
     def _open(self, event: Message) -> None:
-        """Begin a dialogue. A free question takes no message that was not written for it, so the first only opens."""
+        """Begin a dialogue: with what is heard anywhere, else the message is offered to the first question."""
         dialogue = Dialogue(version=self.version.hash, state=START, data=self._initial_data(), first_message=event.text)
         self.changed.update(dialogue.data)
         self.change("open", dialogue=dialogue)
-        self._enter(self.version.machine.move(START, "open"))
+        meaning = self.version.hearing.opening(event.text)
+        if meaning is None:
+            self._enter(self.version.machine.move(START, "open"), offered=event.text)
+        else:
+            self._take(meaning, START)
 
     def _answer(self, dialogue: Dialogue, state: AskState, event: Message) -> None:
-        if state.save_as is not None:
-            self.changed[state.save_as] = event.text
-            dialogue = replace(dialogue, data={**dialogue.data, state.save_as: event.text})
-        self.change("answered", dialogue=dialogue)
-        self._leave(dialogue.state, "answered", state.end)
+        meaning = self.version.hearing.answer(dialogue.state, event.text)
+        if meaning is None:
+            self._wrong(dialogue)
+        else:
+            self._take(meaning, dialogue.state, state)
 
-    def _enter(self, name: str) -> None:
-        """Enter states until one waits."""
+    def _take(self, meaning: Meaning, name: str, state: AskState | None = None) -> None:
+        """Do what a message means in the question *name*, or before there is any."""
+        self.change(meaning.move)
+        if meaning.words:
+            scope = self._scope()
+            self._keep({key: value.evaluate(scope) for key, value in self.version.settings[meaning.words].items()})
+        elif state is not None and state.save_as is not None:
+            self._keep({state.save_as: meaning.value})
+        target = self.version.machine.move(name, meaning.move)
+        if target == END:
+            self._end((state.end if state is not None else None) or "start_over")
+        else:
+            self._enter(target)
+
+    def _wrong(self, dialogue: Dialogue) -> None:
+        """The wrong text whose turn it is, without one the question again; with the last of the tries the way on."""
+        name, tries = dialogue.state, dialogue.tries + 1
+        self.change(f"wrong {tries}", dialogue=replace(dialogue, tries=tries))
+        texts = self.version.wrong[name]
+        if tries >= self.version.most_tries.get(name, tries + 1):
+            self.change("tries")
+            self._enter(self.version.machine.move(name, "tries"))
+        elif texts:
+            self.effects.append(Say(text=self._render(texts[min(tries, len(texts)) - 1])))
+        else:
+            self._put(name)
+
+    def _enter(self, name: str, offered: str | None = None) -> None:
+        """Enter states until one waits. The first question among them may take the text *offered*."""
         for _ in range(MOST_STATES_IN_A_TURN):
             self._stand_at(name)
             state = self.version.flow.states[name]
+            end: End | None = None
             match state:
                 case AskState():
-                    self.effects.append(Say(text=self._render(name)))
-                    return
+                    meaning = None if offered is None else self.version.hearing.offered(name, offered)
+                    if meaning is None:
+                        self._put(name)
+                        return
+                    offered = None
+                    if state.save_as is not None:
+                        self._keep({state.save_as: meaning.value})
+                    self.rule = f"{self.rule} → {meaning.move}"
+                    move, end = meaning.move, state.end
                 case HandOffState():
                     self._hand_off(state.target, self._attributes(name))
                     return
                 case SayState():
-                    self.effects.append(Say(text=self._render(name)))
-                    if state.end is not None:
-                        self._end(state.end)
-                        return
-                    name = self.version.machine.move(name, "said")
+                    self.effects.append(Say(text=self._render(self.version.texts[name])))
+                    move, end = "said", state.end
+                case ChooseState():
+                    move = self._choose(name)
+                    self.rule = f"{self.rule} → {move}"
                 case _:
                     assert_never(state)
+            name = self.version.machine.move(name, move)
+            if name == END:
+                self._end(end or "start_over")
+                return
         raise _Trouble(f"more than {MOST_STATES_IN_A_TURN} states in a turn")
 
-    def _leave(self, name: str, trigger: str, end: End | None) -> None:
-        target = self.version.machine.move(name, trigger)
-        if target == END:
-            self._end(end or "start_over")
-        else:
-            self._enter(target)
+    def _put(self, name: str) -> None:
+        """Put the question, its choices below it."""
+        text = self._render(self.version.texts[name])
+        self.effects.append(Say(text=text + self.version.listings[name]))
+
+    def _choose(self, name: str) -> str:
+        """The move of the first case that holds. A condition that cannot be told is trouble, not false."""
+        scope = self._scope()
+        for number, case in enumerate(self.version.cases[name], 1):
+            if case.holds(scope):
+                return f"case {number}"
+        return "otherwise"
 
     def _end(self, end: End) -> None:
         self.change(self.rule, dialogue=None)
@@ -294,18 +422,29 @@ class _Taking:
         self.change(self.rule, handoff=handoff)
         self._hand_to("queued")
 
+    def _fetch(self) -> None:
+        self.effects.append(Fetch(after=self.conversation.heard.through))
+        self.change(self.rule, catching_up=True)
+
     def _stand_at(self, name: str) -> None:
         dialogue = self.conversation.dialogue
         if dialogue is not None:
-            self.change(self.rule, dialogue=replace(dialogue, state=name))
+            self.change(self.rule, dialogue=replace(dialogue, state=name, tries=0))
+
+    def _keep(self, values: dict[str, Any]) -> None:
+        dialogue = self.conversation.dialogue
+        if dialogue is not None:
+            self.changed |= values
+            self.change(self.rule, dialogue=replace(dialogue, data={**dialogue.data, **values}))
 
     # What is known
 
-    def _render(self, name: str) -> str:
-        text = self.version.texts[name].render(self._scope())
-        if not text.strip():
-            raise _Trouble(f"the text of {name} is empty")
-        return text
+    def _render(self, text: Text) -> str:
+        rendered = text.render(self._scope())
+        if not rendered.strip():
+            dialogue = self.conversation.dialogue
+            raise _Trouble(f"a text of {dialogue.state if dialogue else START} is empty")
+        return rendered
 
     def _attributes(self, name: str) -> dict[str, Any]:
         scope = self._scope()

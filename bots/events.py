@@ -29,11 +29,15 @@ class Media(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Message(Happening, frozen=True, kw_only=True, tag="message"):
-    """Somebody wrote. *index* is the message's place in the conversation; it grows and may skip."""
+    """Somebody wrote. *index* is the message's place in the conversation; it grows and may skip.
+
+    *by_participant*: the author takes part, so is a customer or an agent, and no software that only posts.
+    """
 
     author: str
     text: str = ""
     index: int
+    by_participant: bool = False
     media: tuple[Media, ...] = ()
 
 
@@ -94,8 +98,46 @@ class HandedOff(Happening, frozen=True, kw_only=True, tag="handed_off"):
     task: str
 
 
+class AgentJoined(Happening, frozen=True, kw_only=True, tag="agent_joined"):
+    """A person took the chat: by *task* (a reservation was accepted), or by *identity* (someone takes part)."""
+
+    identity: str = ""
+    task: str = ""
+
+
+class Hint(Happening, frozen=True, kw_only=True, tag="hint"):
+    """Something that may mean that a person joined or is done; *sign* is Twilio's name of it. A look decides."""
+
+    sign: str
+
+
+class LookedAround(Happening, frozen=True, kw_only=True, tag="looked_around"):
+    """What a look after a hint found: the conversation's *state*, *live_tasks* (SIDs), and who else takes part.
+
+    *assigned*: one of the tasks is with an agent. *again*: it was the second look, so what it did not find is gone.
+    """
+
+    state: str
+    live_tasks: tuple[str, ...] = ()
+    assigned: bool = False
+    agents: tuple[str, ...] = ()
+    again: bool = False
+
+
 class Closed(Happening, frozen=True, kw_only=True, tag="closed"):
     """The conversation is over at Twilio: closed, or its channel INACTIVE."""
 
 
-Event: TypeAlias = Message | LookedUp | LookupFailed | Missed | CaughtUp | EffectFailed | HandedOff | Closed
+Event: TypeAlias = (
+    Message
+    | LookedUp
+    | LookupFailed
+    | Missed
+    | CaughtUp
+    | EffectFailed
+    | HandedOff
+    | AgentJoined
+    | Hint
+    | LookedAround
+    | Closed
+)

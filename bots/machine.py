@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from transitions import Machine, MachineError
 
-from bots.flow import Ask, Flow, HandOff, Say
+from bots.defaults import all_tries
+from bots.flow import Ask, Choose, Flow, HandOff, Say
 
 START = "(start)"
 END = "(end)"
@@ -26,7 +27,11 @@ class _Place:
 
 
 class FlowMachine:
-    """The moves of one flow: ``open`` it, ``answered``, ``said``, ``outcome NAME``, ``trouble``."""
+    """The moves of one flow, each with the name of what decided it.
+
+    ``open`` a dialogue; a question: ``answered``, ``choice 2``, ``tries``; others: ``said``, ``case 1``, ``otherwise``,
+    ``outcome NAME``; from every state: ``anywhere NAME``, ``trouble``.
+    """
 
     def __init__(self, flow: Flow) -> None:
         self._machine = Machine(
@@ -37,11 +42,21 @@ class FlowMachine:
             match state:
                 case Ask():
                     self._add("answered", name, state.goto or END)
+                    for number, choice in enumerate(state.choices, 1):
+                        self._add(f"choice {number}", name, choice.goto or state.goto or END)
                 case Say():
                     self._add("said", name, state.goto or END)
+                case Choose():
+                    for number, case in enumerate(state.cases, 1):
+                        self._add(f"case {number}", name, case.goto)
+                    self._add("otherwise", name, state.otherwise)
                 case HandOff():
                     for outcome, target in state.outcomes.items():
                         self._add(f"outcome {outcome}", name, target)
+        for name, tries in all_tries(flow).items():
+            self._add("tries", name, tries.goto)
+        for shortcut in flow.anywhere:
+            self._add(f"anywhere {shortcut.hears}", "*", shortcut.goto)
         if flow.trouble is not None:
             self._add("trouble", "*", flow.trouble)
 

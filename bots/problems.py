@@ -44,11 +44,16 @@ class Code(StrEnum):
     BAD_VALUE = "F024"
     UNKNOWN_DATA = "F025"
     BROKEN_TEXT = "F026"
+    UNKNOWN_WORDS = "F027"
+    BROKEN_PATTERN = "F028"
+    HEARD_TWICE = "F029"
     ENDLESS = "F030"
     UNREACHABLE = "F031"
+    UNUSED = "F032"
+    NO_OTHERWISE = "F033"
 
 
-WARNINGS = frozenset({Code.UNREACHABLE})
+WARNINGS = frozenset({Code.UNREACHABLE, Code.UNUSED})
 
 
 class Span(NamedTuple):

@@ -44,6 +44,7 @@ class Value:
         self._expression = expression
         self._text = text
         self.names = text.names
+        self.keeps_its_type = expression is not None
 
     def evaluate(self, scope: Mapping[str, Any]) -> Any:
         """The value with what *scope* knows. Raises `BrokenText` where it reads what is unset."""
@@ -57,6 +58,21 @@ class Value:
             # `str` of a strict undefined raises with its own words.
             return self._text.render(scope)
         return value
+
+
+class Condition:
+    """A compiled condition. *names* are the root names that it reads."""
+
+    def __init__(self, expression: TemplateExpression, names: frozenset[str]) -> None:
+        self._expression = expression
+        self.names = names
+
+    def holds(self, scope: Mapping[str, Any]) -> bool:
+        """Whether it is true with what *scope* knows. Raises `BrokenText` where it reads what is unset."""
+        try:
+            return bool(self._expression(scope))
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as broken:
+            raise BrokenText(f"{type(broken).__name__}: {broken}") from broken
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -107,6 +123,14 @@ def compile_value(source: str) -> Value:
             case [nodes.Output(nodes=[expression])] if not isinstance(expression, nodes.TemplateData):
                 return Value(_ENVIRONMENT.compile_expression(_inside(source), undefined_to_none=False), text)
     return Value(None, text)
+
+
+def compile_condition(source: str) -> Condition:
+    """The compiled condition, an expression without braces. Raises `BrokenText`."""
+    with _syntax_errors():
+        expression = _ENVIRONMENT.compile_expression(source, undefined_to_none=False)
+        parsed = _ENVIRONMENT.parse("{{ " + source + " }}")
+        return Condition(expression, frozenset(meta.find_undeclared_variables(parsed)))
 
 
 def _parse(source: str) -> nodes.Template:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from bots.check import check_flow, edges, endless_cycles, unknown_targets, unreachable_states
-from bots.flow import Ask, Flow, HandOff, Say, State
+import msgspec
+
+from bots.check import check_flow, endless_cycles, unknown_targets, unreachable_states
+from bots.flow import Ask, Case, Choice, Choose, EveryQuestion, Flow, HandOff, Say, Shortcut, State, Tries
+from bots.graph import edges
 from bots.loader import load_flow
 from bots.problems import Page, Positions, Span
 
@@ -69,6 +72,39 @@ def test_start_trouble_goto_and_outcomes_reach() -> None:
     }
     whole = Flow(name="flow", start="start", trouble="sorry", states=states)
     assert unreached(whole) == ["island", "islet"]
+
+
+def test_choices_cases_tries_and_what_is_heard_anywhere_reach() -> None:
+    states: dict[str, State] = {
+        "start": Ask(
+            text="S",
+            choices=(Choice(label="A", goto="by_choice"), Choice(label="B")),
+            goto="by_goto",
+            tries=Tries(most=2, goto="own"),
+        ),
+        "by_goto": Choose(cases=(Case(when="true", goto="by_case"),), otherwise="by_otherwise"),
+        "by_choice": Ask(text="C", must="x", goto="by_goto"),
+        "free": Ask(text="F", goto="free"),
+    }
+    ends = ("by_case", "by_otherwise", "own", "by_default", "by_words", "island")
+    whole = Flow(
+        name="flow",
+        start="start",
+        states=states | {name: Say(text=name, end="close") for name in ends},
+        words={"agent": ("agent",)},
+        anywhere=(Shortcut(hears="agent", goto="by_words"),),
+        every_question=EveryQuestion(tries=Tries(most=3, goto="by_default")),
+    )
+    assert unreached(whole) == ["free", "island"]
+    nobody_inherits = msgspec.structs.replace(
+        whole, states=whole.states | {"by_choice": Ask(text="C", must="x", goto="by_goto", tries="none")}
+    )
+    assert unreached(nobody_inherits) == ["free", "by_default", "island"]
+
+
+def test_a_condition_does_not_wait() -> None:
+    for choose in (Choose(cases=(Case(when="true", goto="a"),), otherwise="b"), Choose(otherwise="a")):
+        assert len(rounds(flow(a=Say(text="A", goto="c"), b=Say(text="B", end="close"), c=choose))) == 1
 
 
 def test_each_target_that_does_not_exist_is_told_at_its_place() -> None:

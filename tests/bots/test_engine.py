@@ -270,14 +270,46 @@ class TestArrival:
         assert after.heard == Heard(3, (6,)), "what was explained for now is still unknown"
 
     def test_an_absence_is_looked_into(self) -> None:
-        after, effects = arrive(conversation(heard=Heard(3)), Missed(key="m", at=NOW))
-        assert effects == (Fetch(after=3),)
-        assert after.catching_up
+        turn = take(Version(flow()), conversation(heard=Heard(3)), Missed(key="m", at=NOW))
+        assert turn.effects == (Fetch(after=3),)
+        assert turn.conversation.catching_up
+
+    def test_an_absence_of_which_nothing_is_known_asks_who_it_is_too(self) -> None:
+        turn = take(Version(flow()), self.new(), Missed(key="m", at=NOW))
+        assert turn.effects == (LookUp(), Fetch(after=-1))
+
+    def test_a_second_reason_to_look_waits_for_the_first_look(self) -> None:
+        """The look that is under way may have been before what was missed."""
+        start = conversation(heard=Heard(3), catching_up=True)
+        assert not is_ready(start, Missed(key="m", at=NOW))
+        assert is_ready(replace(start, catching_up=False), Missed(key="m", at=NOW))
+
+    def test_a_gap_that_came_while_the_first_was_read_is_read_too(self) -> None:
+        version = Version(flow())
+        start, _ = arrive(conversation(heard=Heard(3)), message(index=6))
+        start, effects = arrive(start, message(index=9, key="IM9"))
+        assert effects == ()
+        turn = take(version, start, CaughtUp(key="c", at=NOW, through=6))
+        assert turn.effects == (Fetch(after=6),)
+        assert turn.conversation.catching_up
+        done = take(version, turn.conversation, CaughtUp(key="c2", at=NOW, through=9))
+        assert done.effects == ()
+        assert done.conversation.heard == Heard(9)
+
+    def test_a_gap_that_cannot_be_filled_is_looked_at_no_more(self) -> None:
+        """The message ahead of it was removed at Twilio, or Twilio cannot be read."""
+        version, start = Version(flow()), conversation(heard=Heard(3, (6,)), catching_up=True)
+        gone = take(version, start, CaughtUp(key="c", at=NOW, through=3))
+        assert gone.effects == ()
+        assert (gone.conversation.heard, gone.conversation.catching_up) == (Heard(6), False)
+        unread = take(version, start, CaughtUp(key="c", at=NOW, through=3, reason="HTTP 500"))
+        assert unread.effects == ()
+        assert (unread.conversation.heard, unread.conversation.catching_up) == (Heard(3, (6,)), False)
 
     @pytest.mark.parametrize("owner", ["agent", "closed", "paused"])
     def test_nothing_is_asked_or_fetched_where_the_bot_has_no_part(self, owner: Any) -> None:
         assert arrive(conversation(owner=owner, lookup=""), message(index=9))[1] == ()
-        assert arrive(conversation(owner=owner), Missed(key="m", at=NOW))[1] == ()
+        assert take(Version(flow()), conversation(owner=owner), Missed(key="m", at=NOW)).effects == ()
 
     def test_caught_up_ends_the_wait_and_the_gap(self) -> None:
         start, _ = arrive(conversation(heard=Heard(3)), message(index=6))

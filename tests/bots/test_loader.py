@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bots import grammar, nodes
 from bots.check import check_flow
+from bots.cleaning import WAYS
 from bots.flow import Ask, Field, Flow, HandOff, Say
 from bots.loader import Loaded, load_flow, load_folder
 from bots.nodes import MOST_BYTES, MOST_NODES, Node, Scalar, read_nodes
@@ -292,6 +293,13 @@ def test_the_reference_has_a_whole_flow() -> None:
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "flow": (grammar.FLOW_KEYS, SCHEMA),
     "field": (grammar.FIELD_KEYS, SCHEMA["$defs"]["field"]),
+    "every_question": (grammar.EVERY_QUESTION_KEYS, SCHEMA["properties"]["every_question"]),
+    "shortcut": (grammar.SHORTCUT_KEYS, SCHEMA["$defs"]["shortcut"]),
+    "choice": (grammar.CHOICE_KEYS, SCHEMA["$defs"]["choice"]),
+    "scale": (grammar.SCALE_KEYS, SCHEMA["$defs"]["scale"]),
+    "must": (grammar.MUST_KEYS, SCHEMA["$defs"]["must"]),
+    "tries": (grammar.TRIES_KEYS, SCHEMA["$defs"]["tries"]["anyOf"][1]),
+    "case": (grammar.CASE_KEYS, SCHEMA["$defs"]["case"]),
     "outcomes": (grammar.OUTCOMES, SCHEMA["$defs"]["handoff"]["properties"]["outcomes"]),
     **{kind: (keys, SCHEMA["$defs"][kind]) for kind, keys in grammar.STATE_KEYS.items()},
 }
@@ -308,12 +316,15 @@ def test_schema_and_loader_know_the_same_words() -> None:
     defs = SCHEMA["$defs"]
     assert defs["end"]["enum"] == list(grammar.ENDS)
     assert defs["field"]["properties"]["type"]["enum"] == list(grammar.FIELD_TYPES)
+    assert defs["ask"]["properties"]["clean"]["items"]["enum"] == list(grammar.CLEANINGS) == list(WAYS)
     assert SCHEMA["required"] == list(grammar.FLOW_NEEDS)
     assert defs["handoff"]["properties"]["outcomes"]["required"] == list(grammar.OUTCOMES_NEEDED)
     assert {one["$ref"].rpartition("/")[2] for one in defs["state"]["oneOf"]} == set(grammar.KINDS)
 
 
-@pytest.mark.parametrize("key", [*grammar.FLOW_KEYS, *grammar.FIELD_KEYS, *grammar.OUTCOMES, *grammar.STATE_KEYS])
+@pytest.mark.parametrize(
+    "key", sorted({key for keys, _ in PARTS.values() for key in keys} | {*grammar.STATE_KEYS, "otherwise"})
+)
 def test_the_reference_names_every_key(key: str) -> None:
     assert f"| `{key}` |" in (FLOWS / "README.md").read_text(encoding="utf-8")
 
@@ -330,12 +341,23 @@ def plain(node: Node | None) -> Any:
     raise AssertionError(node)
 
 
+SHAPES = (
+    *("unknown_keys", "kinds", "ways_on", "outcomes", "names", "missing_keys", "later"),
+    *("words", "no_words", "choices", "scales", "answers", "choose"),
+)
+
+
 def test_the_schema_accepts_the_welcome_flow() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.Draft202012Validator(SCHEMA).validate(plain(read_nodes(WELCOME, path="welcome.yaml").root))
 
 
-@pytest.mark.parametrize("name", ["unknown_keys", "kinds", "ways_on", "outcomes", "names", "missing_keys", "later"])
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0])
+def test_the_schema_accepts_the_flows_of_the_reference(block: str) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(plain(read_nodes(block, path="flow.yaml").root))
+
+
+@pytest.mark.parametrize("name", SHAPES)
 def test_the_schema_refuses_what_the_loader_refuses(name: str) -> None:
     root = read_nodes((BAD_FLOWS / f"{name}.yaml").read_bytes(), path=name).root
     assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(plain(root))

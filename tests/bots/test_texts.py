@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bots.texts import BrokenText, compile_text, compile_value
+from bots.texts import BrokenText, compile_condition, compile_text, compile_value
 
 
 def test_a_text_tells_which_names_it_reads() -> None:
@@ -90,3 +90,36 @@ def test_an_unset_value_is_broken_not_none() -> None:
 def test_what_cannot_be_compiled_is_broken_and_nothing_else(source: str) -> None:
     with pytest.raises(BrokenText):
         compile_value(source).evaluate({})
+
+
+@pytest.mark.parametrize(
+    ("source", "holds"),
+    [
+        ("n > 4", True),
+        ("n > 4 and not things", False),
+        ("n", True),
+        ("gone is defined", False),
+        ("gone | otherwise(7) == 7", True),
+        ("order.items == 'a }} b'", True),
+        ("'{{ n }}' == order.items", False),
+    ],
+)
+def test_a_condition_holds_or_does_not(source: str, holds: bool) -> None:
+    scope = {"n": 5, "things": [1], "order": {"items": "a }} b"}}
+    assert compile_condition(source).holds(scope) is holds
+
+
+def test_a_condition_tells_which_names_it_reads() -> None:
+    assert compile_condition("order.total > 100 and name == 'x'").names == {"order", "name"}
+
+
+@pytest.mark.parametrize("source", ["gone", "gone > 1", "order.gone", "n > 'a'", "1 / (n - 5) > 0", "gone and n"])
+def test_a_condition_that_cannot_be_told_is_broken_not_false(source: str) -> None:
+    with pytest.raises(BrokenText):
+        compile_condition(source).holds({"n": 5, "order": {}})
+
+
+@pytest.mark.parametrize("source", ["", "n >", "{{ n }}", "n }} {{ n", "n; n", "{% if n %}", "n | shout", "(" * 5000])
+def test_what_is_no_condition_is_refused(source: str) -> None:
+    with pytest.raises(BrokenText):
+        compile_condition(source)
