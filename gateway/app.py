@@ -13,8 +13,9 @@ from types import TracebackType
 
 from quart import Quart
 
-from bots.effects import Close, Effect, Fetch, HandOff, LookUp, Say
+from bots.effects import Close, Effect, Fetch, HandOff, LookAround, LookUp, Say
 from gateway.catching_up import CatchingUp
+from gateway.ending import Ending
 from gateway.flows import Flows
 from gateway.handoff import Handoffs
 from gateway.inbox import Inbox
@@ -24,11 +25,12 @@ from gateway.saying import Saying
 from gateway.settings import Settings
 from gateway.signature import Signatures
 from gateway.store import Store, StoreUnavailable, open_store
-from gateway.targets import Target
+from gateway.targets import Target, Targets
 from gateway.twilio_api import Twilio, connect
-from gateway.webhooks import App, Webhooks
+from gateway.webhooks import CHAT_ROUTE, App, Webhooks
 
 LEASE_IN_TIME_LIMITS = 3
+SETTLING_IN_TIME_LIMITS = 0.4
 
 
 class Gateway:
@@ -41,9 +43,17 @@ class Gateway:
     catching_up: CatchingUp
     store: Store
 
-    def __init__(self, settings: Settings, flows: Flows, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        flows: Flows,
+        targets: Targets | None = None,
+        *,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
         self._settings = settings
         self._flows = flows
+        self._targets = targets or Targets(default_target(settings))
         self._clock = clock or _utc_now
 
     async def __aenter__(self) -> Gateway:
@@ -70,17 +80,20 @@ class Gateway:
         stack.push_async_callback(outbox.stop)
         inbox = Inbox(store, self._flows, outbox, clock)
         lookup = Lookup(twilio, inbox, clock, ours=settings.ours)
-        target = Target(workflow=settings.flex_workflow_sid, task_channel=settings.flex_task_channel)
-        handoffs = Handoffs(twilio, store, inbox, lookup, clock, target=target)
+        webhook_url = settings.usher_public_url + CHAT_ROUTE
+        handoffs = Handoffs(twilio, store, inbox, lookup, clock, targets=self._targets, webhook_url=webhook_url)
         saying = Saying(twilio, bot_name=settings.usher_bot_name)
         self.catching_up = catching_up = CatchingUp(
             twilio, store, inbox, clock, bot_name=settings.usher_bot_name, ours=settings.ours
         )
+        settling_s = settings.usher_time_limit * SETTLING_IN_TIME_LIMITS
+        ending = Ending(twilio, store, inbox, clock, settling_s=settling_s, ours=settings.ours)
         performers: dict[type[Effect], Performer] = {
             Say: saying.say,
             Close: saying.close,
             LookUp: lookup.perform,
             Fetch: catching_up.perform,
+            LookAround: ending.perform,
             HandOff: handoffs.perform,
         }
         outbox.start(inbox, performers)
@@ -92,6 +105,8 @@ class Gateway:
             signatures=Signatures(settings.usher_public_url, settings.tokens),
             account_sid=settings.twilio_account_sid,
             ours=settings.ours,
+            key=settings.usher_webhook_key.get_secret_value(),
+            clock=clock,
         )
         for running in (outbox.run(), catching_up.run()):
             stack.push_async_callback(_cancel, asyncio.create_task(running))
@@ -99,6 +114,11 @@ class Gateway:
     async def idle(self) -> None:
         """Wait until no effect is under way or due."""
         await self._outbox.idle()
+
+
+def default_target(settings: Settings) -> Target:
+    """Where tasks go that no other target takes."""
+    return Target(workflow=settings.flex_workflow_sid, task_channel=settings.flex_task_channel)
 
 
 def _connect(settings: Settings) -> Twilio:

@@ -64,7 +64,11 @@ class CatchingUp:
         while True:
             await self._something_refused.wait()
             await asyncio.sleep(RETRY_S)
-            await self._look_into_refused()
+            try:
+                await self._look_into_refused()
+            # A mistake of ours in one conversation must not end this for all others.
+            except Exception:
+                self._log.exception("cannot look into what was refused: a bug")
 
     async def perform(self, leased: Leased, look: bool) -> None:  # noqa: ARG002  # a read may be repeated
         """Read the messages after the last known one; those of others go into the inbox, then that it is done."""
@@ -101,7 +105,15 @@ class CatchingUp:
         if after == -1:
             messages = _unanswered(messages, self._bot_name, conversation.customer.author, self._ours)
         return [
-            Message(key=one.sid, at=one.at, author=one.author, text=one.text, index=one.index, media=one.media)
+            Message(
+                key=one.sid,
+                at=one.at,
+                author=one.author,
+                text=one.text,
+                index=one.index,
+                media=one.media,
+                by_participant=one.by_participant,
+            )
             for one in messages
             if one.author not in self._ours and (one.text or one.media)
         ]
@@ -118,13 +130,15 @@ class CatchingUp:
                 await asyncio.sleep(RETRY_S)
 
     async def _look_into_refused(self) -> None:
+        self._something_refused.clear()
         for conversation in list(self._refused.values()):
+            # Taken out first: a delivery that is refused meanwhile puts it in again.
+            del self._refused[conversation.id]
             try:
                 await self._tell(conversation)
             except StoreUnavailable:
+                self.remember(conversation)
                 return
-            del self._refused[conversation.id]
-        self._something_refused.clear()
 
     async def _tell(self, conversation: Conversation) -> None:
         now = self._clock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bots.check import check_flow
@@ -11,6 +11,7 @@ from bots.loader import load_folder
 from bots.problems import Problem, has_errors
 from bots.version import Version, restore
 from gateway.store import Store
+from gateway.targets import Target, Targets, read_targets
 
 
 class UnknownVersion(Exception):
@@ -19,6 +20,10 @@ class UnknownVersion(Exception):
     def __init__(self, version: str) -> None:
         super().__init__(version)
         self.version = version
+
+
+class NoFlows(Exception):
+    """There is no folder of flows. The text is for the operator, about USHER_FLOWS."""
 
 
 class BrokenFlows(Exception):
@@ -72,16 +77,29 @@ class Flows:
 
 
 def load_flows(folder: Path, default: str) -> Flows:
-    """The flows of *folder*. Raises `BrokenFlows`, or `ValueError` where *default* is none of them.
+    """The flows of *folder*. Raises `BrokenFlows`, `NoFlows`, or `ValueError` where *default* is none of them.
 
     With one flow there, or one called ``welcome``, *default* may be empty.
     """
+    if not folder.is_dir():
+        raise NoFlows(f'is "{folder}", which is no folder; give the folder of your flows')
     loaded = load_folder(folder).loaded
     problems = tuple(problem for one in loaded for problem in (*one.problems, *check_flow(one)))
     if has_errors(problems):
         raise BrokenFlows(problems, files=len(loaded))
     versions = [Version(one.flow) for one in loaded if one.flow is not None]
     return Flows(versions, default or _only([version.flow.name for version in versions]))
+
+
+def load_targets(folder: Path, default: Target, environment: Mapping[str, str]) -> Targets:
+    """The targets of *folder*'s ``targets.yaml``, if it has one. Raises `BrokenFlows`."""
+    path = folder / "targets.yaml"
+    if not path.is_file():
+        return Targets(default)
+    named, problems = read_targets(path.read_bytes(), path=str(path), default=default, environment=environment)
+    if has_errors(problems):
+        raise BrokenFlows(problems, files=1)
+    return Targets(default, named)
 
 
 def _only(names: list[str]) -> str:

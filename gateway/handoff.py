@@ -5,9 +5,11 @@ https://www.twilio.com/docs/flex/developer/conversations/interactions-api/intera
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+
+import structlog
 
 from bots.conversation import Conversation
 from bots.effects import HandOff
@@ -15,7 +17,7 @@ from bots.events import HandedOff, LookedUp
 from gateway.inbox import Inbox
 from gateway.lookup import Lookup
 from gateway.store import Leased, Store
-from gateway.targets import Target
+from gateway.targets import Target, Targets
 from gateway.twilio_api import Twilio
 from gateway.twilio_api.errors import Refused, TwilioError
 from gateway.twilio_api.flex import Interaction
@@ -23,10 +25,11 @@ from gateway.twilio_api.flex import Interaction
 HANDOFF_ID = "usher_handoff_id"
 # https://www.twilio.com/docs/api/errors/45353: the conversation has an interaction already
 DUPLICATE = 45353
+ALSO_HEARD = ["onChannelUpdated", "onMemberAdded", "onMemberRemoved"]
 
 
 class Handoffs:
-    """Performs `bots.effects.HandOff`. *target* is where tasks go that no other target takes."""
+    """Performs `bots.effects.HandOff`. *webhook_url* is that of our route for Programmable Chat."""
 
     def __init__(
         self,
@@ -36,21 +39,25 @@ class Handoffs:
         lookup: Lookup,
         clock: Callable[[], datetime],
         *,
-        target: Target,
+        targets: Targets,
+        webhook_url: str,
     ) -> None:
         self._twilio = twilio
         self._store = store
         self._inbox = inbox
         self._lookup = lookup
         self._clock = clock
-        self._target = target
+        self._targets = targets
+        self._webhook_url = webhook_url
+        self._log = structlog.get_logger("handoff")
 
     async def perform(self, leased: Leased, look: bool) -> None:
-        """Create the interaction unless, with *look*, its task is found; tell the inbox. Raises `TwilioError`."""
+        """Create the task unless, with *look*, it is found; tell the inbox. Raises `TwilioError`."""
         conversation = await self._informed(leased)
         handoff_id = leased.outgoing.id
         made = await self._find(handoff_id) if look else None
         if made is None:
+            await self._keep_hearing(conversation)
             made = await self._create(conversation, leased)
         done = HandedOff(
             key=f"{handoff_id}:answer",
@@ -63,14 +70,20 @@ class Handoffs:
         await self._inbox.receive_surely(conversation, done)
 
     async def _create(self, conversation: Conversation, leased: Leased) -> Interaction:
+        effect = leased.outgoing.effect
+        assert isinstance(effect, HandOff)  # noqa: S101
+        target = self._targets[effect.target]
+        attributes = _attributes(conversation, leased.outgoing.id, {**target.attributes, **effect.attributes})
+        if target.via == "task" and conversation.channel.generation == "chat":
+            return await self._create_task(conversation, target, attributes)
         try:
             return await self._twilio.flex.create_interaction(
                 medium=conversation.channel.type or "web",
                 conversation_id=conversation.id,
                 routing={
                     "workspace_sid": self._twilio.tasks.workspace,
-                    **self._target.routing(),
-                    "attributes": _attributes(conversation, leased),
+                    **target.routing(),
+                    "attributes": attributes,
                 },
             )
         except Refused as refused:
@@ -78,6 +91,28 @@ class Handoffs:
             if made is None:
                 raise
             return made
+
+    async def _create_task(self, conversation: Conversation, target: Target, attributes: dict[str, Any]) -> Interaction:
+        """A plain task, as Flex knows it from Programmable Chat: the channel's attributes and its SID."""
+        surroundings = await self._twilio.medium(conversation.channel).surroundings(conversation.id)
+        task = await self._twilio.tasks.create(
+            attributes={**surroundings.attributes, **attributes, "channelSid": conversation.id},
+            workflow=target.workflow,
+            task_channel=target.task_channel,
+            priority=target.priority,
+            timeout_s=target.timeout_s,
+        )
+        return Interaction(sid="", channel="", task=task)
+
+    async def _keep_hearing(self, conversation: Conversation) -> None:
+        """The webhook that Flex puts on a channel may carry messages only: add one of ours for who joins and ends."""
+        if conversation.channel.generation != "chat":
+            return
+        try:
+            chat = self._twilio.chat(conversation.channel)
+            await chat.ensure_webhook(conversation.id, f"{self._webhook_url}?flow={conversation.flow}", ALSO_HEARD)
+        except TwilioError as failed:
+            self._log.warning("no webhook of ours on the channel", conversation=conversation.id, why=str(failed))
 
     async def _find(self, handoff_id: str) -> Interaction | None:
         """The interaction that an earlier try made, told by our id in its task's attributes."""
@@ -102,11 +137,10 @@ class Handoffs:
         return await self._store.load(conversation.id) or conversation
 
 
-def _attributes(conversation: Conversation, leased: Leased) -> dict[str, Any]:
-    """What the agent sees. The flow's own attributes win over those that Studio's *Send to Flex* would set."""
+def _attributes(conversation: Conversation, handoff_id: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """What the agent sees. The target's and the flow's *own* win over those that Studio's *Send to Flex* would set."""
     # https://www.twilio.com/docs/studio/widget-library/send-flex
-    effect, customer = leased.outgoing.effect, conversation.customer
-    assert isinstance(effect, HandOff)  # noqa: S101
+    customer = conversation.customer
     usual = {
         "channelType": conversation.channel.type or "web",
         "name": customer.name,
@@ -117,6 +151,6 @@ def _attributes(conversation: Conversation, leased: Leased) -> dict[str, Any]:
     return {
         **{name: value for name, value in usual.items() if value},
         "pre_engagement_data": conversation.pre_engagement,
-        **effect.attributes,
-        HANDOFF_ID: leased.outgoing.id,
+        **own,
+        HANDOFF_ID: handoff_id,
     }

@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from bots.conversation import Conversation
-from bots.effects import effect_id, effect_name
+from bots.effects import Read, effect_id, effect_name
 from bots.engine import arrive, is_ready, step
 from bots.events import EffectFailed, Event, Message
 from gateway.flows import Flows, UnknownVersion
@@ -63,6 +63,11 @@ class Inbox:
         self._effects.put(changes)
         return True
 
+    async def receive_known(self, conversation_id: str, event: Event) -> bool:
+        """The same for what concerns only conversations that we have; False also where we have none."""
+        conversation = await self._store.load(conversation_id)
+        return conversation is not None and await self.receive(conversation, event)
+
     async def receive_surely(self, conversation: Conversation, event: Event) -> None:
         """The same for what the world answered to us, which nobody will tell again: try until it is committed."""
         await surely(lambda: self.receive(conversation, event))
@@ -78,7 +83,10 @@ class Inbox:
             turn = step(self._flows.version_for(conversation), conversation, ready.event, now)
             conversation = turn.conversation
             taken.append(replace(ready, trace=turn.trace))
-            due += [(effect_id(ready.event.key, n), conversation.epoch, one) for n, one in enumerate(turn.effects)]
+            due += [
+                (effect_id(ready.event.key, n), ANY_EPOCH if isinstance(one, Read) else conversation.epoch, one)
+                for n, one in enumerate(turn.effects)
+            ]
         return Changes(
             conversation=replace(conversation, waiting=len(waiting)),
             came=next((entry for entry in taken if entry.position == came.position), came),

@@ -77,8 +77,7 @@ class Lookup:
         if named:
             task = await self._twilio.tasks.fetch(named)
             return [task] if task else []
-        name = "channelSid" if conversation.channel.generation == "chat" else "conversationSid"
-        return await self._twilio.tasks.with_attribute(name, conversation.id)
+        return await self._twilio.tasks.of_conversation(conversation.id, conversation.channel.generation)
 
 
 def _channel_type(participants: list[Participant], surroundings: Surroundings) -> str:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import structlog
 
-from bots.effects import Effect, Fetch, LookUp, effect_name
+from bots.effects import Effect, Read, effect_name
 from bots.events import Closed, EffectFailed
 from gateway.inbox import Inbox
 from gateway.patience import pause_s, surely
@@ -28,6 +28,8 @@ Performer: TypeAlias = Callable[[Leased, bool], Awaitable[int | None]]
 index. Raises `gateway.twilio_api.errors.TwilioError`."""
 
 TAKE_OVER_AT_ONCE = 100
+DEEDS = "deeds"
+"""The lane of all effects that do more than read; each kind of read has one of its own."""
 
 
 @dataclass
@@ -47,7 +49,7 @@ class _Item:
 
 @dataclass
 class _Lane:
-    """One conversation's reads, or its deeds, in order. *wake* ends a pause early."""
+    """One conversation's deeds, or its reads of one kind, in order. *wake* ends a pause early."""
 
     items: deque[_Item] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,7 +66,7 @@ class Outbox:
         self._lease_s = lease_s
         self._leased_until = 0.0
         self._lease = 0
-        self._lanes: dict[tuple[str, bool], _Lane] = {}
+        self._lanes: dict[tuple[str, str], _Lane] = {}
         self._stopping = False
         self._log = structlog.get_logger("outbox")
 
@@ -93,6 +95,9 @@ class Outbox:
                     self._add(leased, look=True, behind_others=True)
             except StoreUnavailable as unavailable:
                 self._log.warning("the lease cannot be kept", why=str(unavailable))
+            # Whatever it is: without a lease nothing more would be sent, and nobody would notice.
+            except Exception:
+                self._log.exception("the lease cannot be kept: a bug")
             await asyncio.sleep(self._lease_s / 6)
 
     async def idle(self) -> None:
@@ -115,8 +120,9 @@ class Outbox:
     # Lanes
 
     def _add(self, leased: Leased, *, look: bool, behind_others: bool) -> None:
-        reads = isinstance(leased.outgoing.effect, LookUp | Fetch)
-        where = (leased.conversation.id, reads)
+        effect = leased.outgoing.effect
+        reads = isinstance(effect, Read)
+        where = (leased.conversation.id, effect_name(effect) if reads else DEEDS)
         item = _Item(leased, look=look, behind_others=behind_others and not reads, lease=self._lease)
         lane = self._lanes.get(where)
         if lane is None:
@@ -130,12 +136,12 @@ class Outbox:
         lane.wake.set()
 
     def _drop(self, conversation_id: str, epoch: int) -> None:
-        lane = self._lanes.get((conversation_id, False))
+        lane = self._lanes.get((conversation_id, DEEDS))
         if lane is not None:
             lane.items = deque(item for item in lane.items if item.leased.outgoing.epoch >= epoch)
             lane.wake.set()
 
-    async def _drain(self, where: tuple[str, bool], lane: _Lane) -> None:
+    async def _drain(self, where: tuple[str, str], lane: _Lane) -> None:
         try:
             while lane.items and not self._stopping:
                 if await self._must_wait(lane.items[0]):

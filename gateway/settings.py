@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     usher_flows: Path = Path("flows")
     usher_default_flow: str = ""
     usher_bot_name: str = "Bot"
+    usher_webhook_key: SecretStr = SecretStr("")
     usher_host: str = "127.0.0.1"
     usher_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     usher_time_limit: Annotated[float, Field(gt=0, le=60)] = 5.0

@@ -39,7 +39,9 @@ def migrate(url: str) -> None:
         else:
             asyncio.run(_migrate_postgres(url))
     except (sqlalchemy.exc.DBAPIError, sqlite3.Error, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"the database's tables could not be brought up to date: {error}") from error
+        # SQLAlchemy wraps the driver's words in its own.
+        cause = getattr(error, "orig", None) or error
+        raise StoreUnavailable(f"the database's tables could not be brought up to date: {cause}") from error
     except CommandError as error:
         raise StoreUnavailable(
             f"the database's tables are not of this version of Usher: {error}; run the version that made them, or later"

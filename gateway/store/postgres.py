@@ -67,6 +67,7 @@ _UNAVAILABLE = (
     asyncpg.InsufficientResourcesError,  # class 53
     asyncpg.OperatorInterventionError,  # class 57
     asyncpg.PostgresSystemError,  # class 58
+    asyncpg.InternalClientError,
     asyncpg.InterfaceError,
     OSError,
     TimeoutError,
@@ -205,8 +206,11 @@ class PostgresStore:
         """A connection of the pool. Only what the pool itself raises becomes `StoreUnavailable` here."""
         if self._pool is None:
             raise StoreUnavailable("PostgreSQL: the store is not open")
-        with _as_unavailable():
-            connection = await self._pool.acquire()
+        try:
+            with _as_unavailable():
+                connection = await self._pool.acquire()
+        except asyncpg.PostgresError as error:  # of a new connection, so of no statement of ours
+            raise StoreUnavailable(f"PostgreSQL cannot be reached: {error}") from error
         try:
             yield connection
         finally:

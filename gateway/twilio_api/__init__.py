@@ -58,6 +58,10 @@ class Twilio:
             self._media[where] = made(self.client, channel.service)
         return self._media[where]
 
+    def chat(self, channel: Channel) -> ProgrammableChat:
+        """Programmable Chat, for what only a channel of that generation has."""
+        return ProgrammableChat(self.client, channel.service)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self.transport.close()

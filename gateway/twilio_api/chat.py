@@ -48,6 +48,18 @@ class ProgrammableChat:
         found = await self._channels(conversation_id).members.list_async(page_size=PAGE)
         return [_participant(one) for one in found]
 
+    async def ensure_webhook(self, conversation_id: str, url: str, filters: list[str]) -> None:
+        """A webhook of the channel that tells *url* of *filters*, unless one does so already."""
+        # https://www.twilio.com/docs/chat/rest/channel-webhook-resource: five at the most
+        webhooks = self._channels(conversation_id).webhooks
+        for one in await webhooks.list_async(page_size=5):
+            known = one.configuration or {}
+            if known.get("url") == url and set(filters) <= set(known.get("filters") or ()):
+                return
+        await webhooks.create_async(
+            type="webhook", configuration_url=url, configuration_method="POST", configuration_filters=filters
+        )
+
     async def close(self, conversation_id: str) -> None:
         """Status ``INACTIVE``, the other attributes kept, with the header that lets Flex clean up behind it."""
         # https://www.twilio.com/docs/flex/developer/messaging/flow: an update replaces the whole JSON

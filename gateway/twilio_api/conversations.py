@@ -64,6 +64,7 @@ def _stored(message: Any) -> StoredMessage:
         media=read_media(message.media or ()),
         attributes=read_attributes(message.attributes),
         at=message.date_created,
+        by_participant=bool(message.participant_sid),
     )
 
 

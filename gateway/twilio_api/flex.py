@@ -5,16 +5,19 @@ https://www.twilio.com/docs/flex/developer/conversations/interactions-api
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from twilio.rest import Client
 
+from bots.conversation import Generation
 from gateway.twilio_api.errors import Refused
 from gateway.twilio_api.messages import read_attributes
 
 NOT_FOUND = 20404
 LIVE = ("pending", "reserved", "assigned", "wrapping")
+ASSIGNED = ("assigned", "wrapping")
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,11 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Task:
-    """A task (WT…) with its attributes; *is_live* while an agent has it or may get it."""
+    """A task (WT…) with its attributes; *is_live* while an agent has it or may get it, *is_assigned* when one has."""
 
     sid: str
     is_live: bool
+    is_assigned: bool
     attributes: dict[str, Any]
 
 
@@ -67,6 +71,31 @@ class Tasks:
         found = await self._tasks.list_async(evaluate_task_attributes=f'{name} == "{value}"')
         return [_task(one) for one in found]
 
+    async def of_conversation(self, conversation_id: str, generation: Generation) -> list[Task]:
+        """The tasks that name a conversation, or a channel, as theirs."""
+        name = "channelSid" if generation == "chat" else "conversationSid"
+        found = await self.with_attribute(name, conversation_id)
+        # An interaction on a channel names it as a conversation.
+        return found or (await self.with_attribute("conversationSid", conversation_id) if generation == "chat" else [])
+
+    async def create(
+        self,
+        *,
+        attributes: dict[str, Any],
+        workflow: str,
+        task_channel: str,
+        priority: int | None,
+        timeout_s: int | None,
+    ) -> str:
+        """Make a task; gives its SID. What is ``None`` or empty is left to Twilio."""
+        given = {"workflow_sid": workflow, "priority": priority, "timeout": timeout_s}
+        made = await self._tasks.create_async(
+            attributes=json.dumps(attributes, ensure_ascii=False),
+            task_channel=task_channel,
+            **{name: value for name, value in given.items() if value not in (None, "")},
+        )
+        return str(made.sid)
+
     async def fetch(self, sid: str) -> Task | None:
         """A task, or ``None`` where there is none: TaskRouter forgets completed ones."""
         try:
@@ -78,4 +107,10 @@ class Tasks:
 
 
 def _task(task: Any) -> Task:
-    return Task(sid=task.sid, is_live=task.assignment_status in LIVE, attributes=read_attributes(task.attributes))
+    status = task.assignment_status
+    return Task(
+        sid=task.sid,
+        is_live=status in LIVE,
+        is_assigned=status in ASSIGNED,
+        attributes=read_attributes(task.attributes),
+    )

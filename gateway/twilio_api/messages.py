@@ -16,7 +16,7 @@ EFFECT_ID = "usher_effect_id"
 
 @dataclass(frozen=True)
 class StoredMessage:
-    """A message as it stands at Twilio. *at* is aware UTC."""
+    """A message as it stands at Twilio. *at* is aware UTC; *by_participant*: its author is known to take part."""
 
     sid: str
     index: int
@@ -25,6 +25,7 @@ class StoredMessage:
     media: tuple[Media, ...]
     attributes: dict[str, Any]
     at: datetime
+    by_participant: bool = False
 
 
 @dataclass(frozen=True)

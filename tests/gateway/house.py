@@ -8,7 +8,7 @@ import re
 import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ import aiohttp
 from bots.conversation import Conversation
 from bots.loader import load_flow
 from bots.version import Version
-from gateway.app import Gateway
+from gateway.app import Gateway, default_target
 from gateway.flows import Flows
 from gateway.sandbox import Fault, Sandbox, create_sandbox
 from gateway.sandbox.faults import Kind
@@ -26,6 +26,7 @@ from gateway.sandbox.journal import Request
 from gateway.server import bind, listening
 from gateway.settings import Settings, read_settings
 from gateway.store import Entry, StoredEffect
+from gateway.targets import Target, Targets
 
 Generation = Literal["chat", "conversations"]
 GENERATIONS: tuple[Generation, ...] = ("chat", "conversations")
@@ -83,7 +84,8 @@ async def until(condition: Callable[[], Any], limit_s: float = 10) -> Any:
 class House:
     """A sandbox, a gateway and where both listen. `gateway` is a new one after `restart`."""
 
-    def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
+    def __init__(self, sandbox: Sandbox, settings: Settings, targets: Mapping[str, Target]) -> None:
+        self.targets = targets
         self.sandbox = sandbox
         self.settings = settings
         self.gateway: Gateway
@@ -92,7 +94,9 @@ class House:
 
     async def start(self, own_socket: socket.socket, text: str) -> None:
         """Run a gateway with the bot in *text*."""
-        self.gateway = await self._running.enter_async_context(Gateway(self.settings, flows_of(text)))
+        targets = Targets(default_target(self.settings), self.targets)
+        gateway = Gateway(self.settings, flows_of(text), targets)
+        self.gateway = await self._running.enter_async_context(gateway)
         await self._running.enter_async_context(listening(self.gateway.asgi, own_socket))
 
     async def stop(self) -> None:
@@ -186,6 +190,17 @@ class House:
         path = f"taskrouter.twilio.com/v1/Workspaces/{self.sandbox.account.workspace_sid}/Tasks"
         await self.rest(path, Attributes=json.dumps({name: sid}))
 
+    async def complete(self, task: str, status: str = "completed") -> None:
+        """The task is over, and only the task."""
+        path = f"taskrouter.twilio.com/v1/Workspaces/{self.sandbox.account.workspace_sid}/Tasks/{task}"
+        await self.rest(path, AssignmentStatus=status)
+
+    def remove_agents(self, sid: str) -> None:
+        """Nobody takes part but the customer."""
+        people = self.sandbox.desk.conversation(sid).participants
+        for person in [one for one in people.values() if one.identity not in {None, "guest"}]:
+            del people[person.sid]
+
     async def return_from_absence(self) -> None:
         """What a start does for the conversations that may have gone on without us."""
         await self.gateway.catching_up.return_from_absence()
@@ -232,7 +247,12 @@ class House:
 
 @asynccontextmanager
 async def house(
-    folder: Path, *, text: str = FLOW, sandbox: Sandbox | None = None, **overrides: Any
+    folder: Path,
+    *,
+    text: str = FLOW,
+    sandbox: Sandbox | None = None,
+    targets: Mapping[str, Target] | None = None,
+    **overrides: Any,
 ) -> AsyncIterator[House]:
     """A house with its database in *folder*, the bot in *text* and short time limits."""
     twilio = sandbox or create_sandbox()
@@ -248,8 +268,9 @@ async def house(
         "usher_public_url": own_url,
         "usher_database_url": f"sqlite:///{folder / 'usher.db'}",
         "usher_time_limit": TIME_LIMIT_S,
+        "usher_webhook_key": "let-me-in",
     }
-    built = House(twilio, read_settings({**given, **overrides}))
+    built = House(twilio, read_settings({**given, **overrides}), targets or {})
     try:
         async with listening(twilio.app, twilio_socket):
             await built.start(own_socket, text)

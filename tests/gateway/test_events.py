@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.conversation import Channel
-from bots.events import Closed, Media, Message
-from gateway.events import Malformed, Told, read_webhook
+from bots.events import AgentJoined, Closed, Hint, Media, Message
+from gateway.events import Malformed, Told, read_interaction_event, read_task_event, read_webhook
 
 OURS = frozenset({"Bot", "system", "Concierge"})
 AC, CH, IM, IS = "AC" + "a" * 32, "CH" + "c" * 32, "IM" + "d" * 32, "IS" + "e" * 32
@@ -101,6 +101,7 @@ def test_a_message_from_a_web_chat() -> None:
             author="dave",
             text="two",
             index=35,
+            by_participant=True,
         ),
     )
 
@@ -125,13 +126,14 @@ def test_a_message_of_programmable_chat() -> None:
 def test_a_conversation_that_a_timer_closed() -> None:
     told = read_webhook(CLOSED_BY_TIMER, "conversations", OURS)
     at = datetime(2026, 6, 1, 10, tzinfo=UTC)
-    assert told == Told(CH, Channel("conversations", IS), Closed(key=f"{CH}:closed:2026-06-01T10:00:00.000Z", at=at))
+    assert told == Told(CH, None, Closed(key=f"{CH}:closed:2026-06-01T10:00:00.000Z", at=at))
 
 
 def test_an_agent_who_ended_the_chat() -> None:
     told = read_webhook(CHAT_ENDED, "chat", OURS)
-    assert told is not None
-    assert isinstance(told.event, Closed)
+    at = datetime(2022, 3, 11, 19, 22, 26, 236000, UTC)
+    key, sign = f"{CH}:inactive:2022-03-11T19:22:26.236Z", "onChannelUpdated status INACTIVE"
+    assert told == Told(CH, None, Hint(key=key, at=at, sign=sign)), "a sign of the end: a look decides"
 
 
 def test_the_older_names_on_conversations() -> None:
@@ -145,7 +147,6 @@ def test_the_older_names_on_conversations() -> None:
     "changes",
     [
         {"EventType": "onMessageUpdated"},
-        {"EventType": "onParticipantAdded"},
         {"Author": "Bot"},
         {"Author": "system"},
         {"Author": "Concierge"},
@@ -233,6 +234,95 @@ def test_what_is_malformed_is_told_in_one_sentence(changes: dict[str, str], sent
 def test_programmable_chat_needs_its_service() -> None:
     with pytest.raises(Malformed, match="InstanceSid is missing"):
         read_webhook({**CHAT_MESSAGE, "InstanceSid": ""}, "chat", OURS)
+
+
+JOINED = {
+    "EventType": "onParticipantAdded",
+    "AccountSid": AC,
+    "ChatServiceSid": IS,
+    "ConversationSid": CH,
+    "ParticipantSid": "MB" + "b" * 32,
+    "Identity": "ann_40example_2Ecom",
+    "DateCreated": "2026-01-10T09:00:00.000Z",
+    "Source": "API",
+}
+AT = datetime(2026, 1, 10, 9, tzinfo=UTC)
+
+
+def test_somebody_who_joined() -> None:
+    event = AgentJoined(key="joined:MB" + "b" * 32, at=AT, identity="ann_40example_2Ecom")
+    assert read_webhook(JOINED, "conversations", OURS) == Told(CH, None, event)
+    by_chat = {**JOINED, "EventType": "onMemberAdded", "ChannelSid": CH, "MemberSid": "MB" + "b" * 32}
+    assert read_webhook(by_chat, "chat", OURS) == Told(CH, None, event)
+
+
+@pytest.mark.parametrize("changes", [{"Identity": ""}, {"Identity": "Bot"}])
+def test_an_address_or_the_bot_that_joins_is_nobody_new(changes: dict[str, str]) -> None:
+    assert read_webhook({**JOINED, **changes}, "conversations", OURS) is None
+
+
+def test_somebody_who_left_is_a_hint() -> None:
+    left = {**JOINED, "EventType": "onParticipantRemoved", "DateRemoved": "2026-01-10T09:00:00.000Z"}
+    hint = Hint(key="left:MB" + "b" * 32, at=AT, sign="onParticipantRemoved")
+    assert read_webhook(left, "conversations", OURS) == Told(CH, None, hint)
+
+
+TASK = {
+    "EventType": "task.completed",
+    "AccountSid": AC,
+    "ResourceSid": "WT" + "a" * 32,
+    "TaskSid": "WT" + "a" * 32,
+    "TaskAttributes": f'{{"conversationSid":"{CH}"}}',
+    "Timestamp": "1768035600",
+}
+
+
+@pytest.mark.parametrize("stamp", ["1768035600", "1768035600000", "1768035600.0", "2026-01-10T09:00:00Z"])
+@pytest.mark.parametrize("kind", ["task.completed", "task.wrapup", "task.canceled", "task.deleted"])
+def test_a_task_that_is_over_is_a_hint(kind: str, stamp: str) -> None:
+    told = read_task_event({**TASK, "EventType": kind, "Timestamp": stamp})
+    assert told == Told(CH, None, Hint(key=f"{kind}:{TASK['ResourceSid']}:{stamp}", at=AT, sign=kind))
+
+
+def test_a_reservation_that_was_accepted_is_an_agent() -> None:
+    accepted = {**TASK, "EventType": "reservation.accepted", "ResourceSid": "WR" + "a" * 32}
+    accepted["TaskAttributes"] = f'{{"channelSid":"{CH}"}}'
+    told = read_task_event(accepted)
+    key = "reservation.accepted:WR" + "a" * 32 + ":1768035600"
+    assert told == Told(CH, None, AgentJoined(key=key, at=AT, task="WT" + "a" * 32))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"EventType": "worker.activity.update"},
+        {"EventType": "reservation.created"},
+        {"TaskAttributes": "{}"},
+        {"TaskAttributes": "[]"},
+        {"TaskAttributes": '{"conversationSid": 5}'},
+    ],
+)
+def test_other_task_events_are_none_of_ours(changes: dict[str, str]) -> None:
+    assert read_task_event({**TASK, **changes}) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"TaskAttributes": "{"}, {"Timestamp": ""}, {"Timestamp": "now"}, {"Timestamp": "9" * 400}]
+)
+def test_a_task_event_that_is_malformed(changes: dict[str, str]) -> None:
+    with pytest.raises(Malformed):
+        read_task_event({**TASK, **changes})
+
+
+def test_what_an_interaction_webhook_says_is_only_a_hint_and_counts_once_a_minute() -> None:
+    form = {"EventType": "onParticipantJoined", "ParticipantSid": "UT" + "a" * 32, "MediaChannelSid": CH}
+    told = read_interaction_event(form, AT)
+    assert told is not None
+    assert isinstance(told.event, Hint)
+    again, later = (read_interaction_event(form, AT.replace(minute=minute)) for minute in (0, 1))
+    assert again == told
+    assert later != told
+    assert read_interaction_event({**form, "EventType": "onInteractionCreated"}, AT) is None
 
 
 FIELDS = st.sampled_from(sorted({*BY_SDK, *CHAT_ENDED, *CLOSED_BY_TIMER, "Media", "MediaSid", "MediaSize"}))

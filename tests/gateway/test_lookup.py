@@ -13,8 +13,10 @@ PARTICIPANTS = r"/(Participants|Members)$"
 @pytest.mark.parametrize("generation", GENERATIONS)
 async def test_it_takes_two_reads_and_is_made_once(home: House, generation: Generation) -> None:
     sid = await home.begin(generation)
-    await home.write(sid, "Hello", "bill", "anyone?")
+    await home.write(sid, "Hello")
     assert len(home.requests("GET")) == 2
+    await home.write(sid, "bill", "anyone?")
+    assert [one.path.rsplit("/", 1)[1] for one in home.requests("GET")[2:]] in ([], ["Webhooks"])
     [answer] = [entry.event for entry in await home.journal(sid) if isinstance(entry.event, LookedUp)]
     assert answer.attributes["pre_engagement_data"] == {"friendlyName": "Jana", "question": "invoice"}
     assert [one.identity for one in answer.participants] == ["guest"]

@@ -58,7 +58,12 @@ def check(request: Request) -> None:
 def validate(product: str, schema: dict[str, Any], pairs: list[tuple[str, str]]) -> None:
     """A form's values are texts: numbers and booleans are read before they are compared."""
     properties = {name: as_json_schema(product, one) for name, one in schema["properties"].items()}
-    values = {name: typed(value, properties.get(name, {})) for name, value in pairs}
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if properties.get(name, {}).get("type") == "array":
+            values.setdefault(name, []).append(value)
+        else:
+            values[name] = typed(value, properties.get(name, {}))
     Draft202012Validator({**schema, "properties": properties}).validate(values)
 
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.sandbox import Refusal, Sandbox, Switches, TwilioError, Unknown, create_sandbox
-from gateway.sandbox.desk import worker_identity
+from gateway.sandbox.work import worker_identity
 from tests.gateway.sandbox.oracle import Oracle
 from tests.gateway.sandbox.serving import Receiver
 
