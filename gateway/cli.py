@@ -14,6 +14,7 @@ from enum import IntEnum
 import click
 
 COMMANDS = {
+    "chat": "Chat with a bot in the terminal.",
     "check": "Look for mistakes in flows.",
     "dev": "Try a bot on this machine: gateway, sandbox and you.",
     "sandbox": "Be Twilio on this machine.",

@@ -44,20 +44,23 @@ async def listening(app: Callable[..., Any], taken: socket.socket) -> AsyncItera
         await server.shutdown(sockets=[taken])
 
 
-async def until_stopped() -> None:
-    """Wait for SIGTERM. Raises `KeyboardInterrupt` at SIGINT."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    interrupted = False
+def stop_signal() -> asyncio.Future[signal.Signals]:
+    """From now on SIGTERM and SIGINT are noted; gives the first one that comes."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[signal.Signals] = loop.create_future()
 
-    def interrupt() -> None:
-        nonlocal interrupted
-        interrupted = True
-        told.set()
+    def note(number: signal.Signals) -> None:
+        if not told.done():
+            told.set_result(number)
 
-    loop.add_signal_handler(signal.SIGTERM, told.set)
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    await told.wait()
-    if interrupted:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, note, number)
+    return told
+
+
+async def until_stopped(told: asyncio.Future[signal.Signals]) -> None:
+    """Wait for the signal. Raises `KeyboardInterrupt` at SIGINT; await it in the main task."""
+    if await told == signal.SIGINT:
         raise KeyboardInterrupt
 
 

@@ -7,13 +7,14 @@ import json
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
 from gateway.sandbox import Refusal, Sandbox
 
 AGENT_KEY = "!"
+DEFAULT_NAME = "Jana"
 HELP = f"""\
 You are the customer: write, and press Enter.
   {AGENT_KEY}         be the agent and take the waiting task
@@ -24,17 +25,23 @@ You are the customer: write, and press Enter.
 FLEXS_OWN = {"conversations", "customers", "conversationSid", "initiatedBy", "direction", "taskCreateSource"}
 
 
+class Begin(Protocol):
+    """Makes a new conversation of a customer called *name*; gives its SID."""
+
+    def __call__(self, *, name: str) -> Awaitable[str]: ...
+
+
 class Terminal:
     """The customer's and the agent's words, and what comes of them.
 
-    *begin* makes a new conversation and gives its SID; *settle* waits until nothing more comes of what was done.
+    *begin* makes a new conversation; *settle* waits until nothing more comes of what was done.
     """
 
     def __init__(
         self,
         sandbox: Sandbox,
         *,
-        begin: Callable[[], Awaitable[str]],
+        begin: Begin,
         settle: Callable[[], Awaitable[None]],
         customer: str,
         bot_name: str,
@@ -43,12 +50,20 @@ class Terminal:
         self._begin = begin
         self._settle = settle
         self._names = {customer: "you", bot_name: "bot"}
+        self._name = ""
         self._sid = ""
         self._shown = 0
         self._shown_tasks: set[str] = set()
 
-    async def talk(self, lines: asyncio.Queue[str | None]) -> None:
-        """Take *lines* until there are no more."""
+    async def talk(self, lines: asyncio.Queue[str | None], *, name: str | None) -> bool:
+        """Take *lines* until there are no more; False where there were none. *name* is asked for if not given."""
+        if name is None:
+            click.echo(f"What is your name? [{DEFAULT_NAME}] ", nl=False)
+            line = await lines.get()
+            if line is None:
+                return False
+            name = line.strip() or DEFAULT_NAME
+        self._name = name
         while (line := await lines.get()) is not None:
             try:
                 await self._take(line.strip())
@@ -56,6 +71,7 @@ class Terminal:
                 click.echo(f"       {refused}")
             await self._settle()
             self._show()
+        return True
 
     async def _take(self, line: str) -> None:
         if line.startswith(AGENT_KEY):
@@ -67,7 +83,7 @@ class Terminal:
         if self._is_over():
             if self._sid:
                 click.echo("       That chat is over; this is a new one.")
-            self._sid, self._shown = await self._begin(), 0
+            self._sid, self._shown = await self._begin(name=self._name), 0
         await self._sandbox.customer_writes(self._sid, text)
 
     async def _agent(self, text: str) -> None:

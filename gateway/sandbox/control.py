@@ -2,87 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from typing import Any, cast
 
+import msgspec
 from quart import Blueprint, Response, request
 
-from gateway.sandbox.desk import DEFAULT_WORKER, Desk, Refusal, Unknown, show_conversation, show_message, show_task
+from gateway.sandbox.account import Switches
+from gateway.sandbox.agents import Agents
+from gateway.sandbox.desk import Desk, Refusal, Unknown, show_conversation, show_message, show_task
 from gateway.sandbox.errors import TwilioError
 from gateway.sandbox.faults import KINDS, Fault, Faults, Kind
+from gateway.sandbox.given import REQUIRED, read_given
+from gateway.sandbox.interactions import DOWNSTREAM_FAILED
 from gateway.sandbox.journal import Journal, Request
 from gateway.sandbox.webhooks import Delivery, Webhooks
-from gateway.sandbox.world import JSON, Generation, Media, new_sid
-
-REQUIRED: Any = object()
+from gateway.sandbox.world import JSON, Generation, World
 
 
-class Given:
-    """The JSON object that a request carries. A key that is missing or wrong raises `Refusal`."""
-
-    def __init__(self, given: JSON) -> None:
-        self._given = given
-
-    def only(self, *keys: str) -> None:
-        """Refuse keys that nothing reads: they are typing errors."""
-        strange = sorted(set(self._given) - set(keys))
-        if strange:
-            raise Refusal(f"There is no key {strange[0]} here; the keys are {', '.join(keys)}.")
-
-    def text(self, key: str, otherwise: Any = None) -> Any:
-        return self._take(key, otherwise, str, "a text")
-
-    def thing(self, key: str, otherwise: Any = None) -> Any:
-        return self._take(key, otherwise, dict, "an object")
-
-    def whole(self, key: str, otherwise: Any = None, *, least: int = 0) -> Any:
-        value = self._take(key, otherwise, int, "a whole number")
-        if value is not None and value is not otherwise and (isinstance(value, bool) or value < least):
-            raise Refusal(f"The key {key} must be a whole number from {least}.")
-        return value
-
-    def seconds(self, key: str) -> float:
-        value = self._take(key, 0.0, (int, float), "a number of seconds")
-        return float(value)
-
-    def flag(self, key: str) -> bool:
-        return bool(self._take(key, False, bool, "true or false"))
-
-    def texts(self, key: str) -> list[str] | None:
-        values = self._take(key, None, list, "a list of texts")
-        if values is not None and not all(isinstance(one, str) for one in values):
-            raise Refusal(f"The key {key} must be a list of texts.")
-        return cast("list[str] | None", values)
-
-    def one_of(self, key: str, allowed: tuple[str, ...], otherwise: Any = None) -> Any:
-        value = self.text(key, otherwise)
-        if value is not None and value not in allowed:
-            raise Refusal(f"The key {key} must be one of {', '.join(allowed)}.")
-        return value
-
-    def media(self) -> list[Media]:
-        values = self._take("media", [], list, "a list of objects")
-        return [_media(one) for one in values]
-
-    def _take(self, key: str, otherwise: Any, kind: Any, noun: str) -> Any:
-        value = self._given.get(key)
-        if value is None:
-            if otherwise is REQUIRED:
-                raise Refusal(f"The key {key} is missing; it must be {noun}.")
-            return otherwise
-        if not isinstance(value, kind):
-            raise Refusal(f"The key {key} must be {noun}.")
-        return value
-
-
-def control_routes(desk: Desk, webhooks: Webhooks, journal: Journal, faults: Faults) -> Blueprint:
+def control_routes(
+    world: World, desk: Desk, agents: Agents, webhooks: Webhooks, journal: Journal, faults: Faults
+) -> Blueprint:
     """All routes under ``/sandbox``."""
     routes = Blueprint("sandbox", __name__, url_prefix="/sandbox")
-    _conversation_routes(routes, desk, webhooks)
-    _task_routes(routes, desk)
+    _conversation_routes(routes, desk, agents, webhooks)
+    _task_routes(routes, desk, agents)
     _record_routes(routes, webhooks, journal)
+    _delivery_routes(routes, webhooks)
     _fault_routes(routes, faults)
+    _switch_routes(routes, world)
 
     @routes.errorhandler(Refusal)
     async def refuse(refusal: Refusal) -> Response:
@@ -95,10 +44,10 @@ def control_routes(desk: Desk, webhooks: Webhooks, journal: Journal, faults: Fau
     return routes
 
 
-def _conversation_routes(routes: Blueprint, desk: Desk, webhooks: Webhooks) -> None:
+def _conversation_routes(routes: Blueprint, desk: Desk, agents: Agents, webhooks: Webhooks) -> None:
     @routes.post("/conversations")
     async def create() -> Response:
-        given = await _given()
+        given = await read_given()
         given.only(
             "generation", "identity", "address", "proxy_address", "friendly_name", "attributes", "webhook_url",
             "filters", "service_sid",
@@ -123,7 +72,7 @@ def _conversation_routes(routes: Blueprint, desk: Desk, webhooks: Webhooks) -> N
 
     @routes.post("/conversations/<sid>/messages")
     async def write(sid: str) -> Response:
-        given = await _given()
+        given = await read_given()
         given.only("author", "body", "media", "attributes", "source")
         count, media = webhooks.count, given.media()
         message = desk.customer_writes(
@@ -143,39 +92,89 @@ def _conversation_routes(routes: Blueprint, desk: Desk, webhooks: Webhooks) -> N
 
     @routes.post("/conversations/<sid>/close")
     async def close(sid: str) -> Response:
-        given = await _given()
+        given = await read_given()
         given.only("worker")
-        return _answer(show_conversation(desk.close(sid, given.text("worker"))))
+        return _answer(show_conversation(agents.close(sid, given.text("worker"))))
 
     @routes.post("/conversations/<sid>/timer")
     async def timer(sid: str) -> Response:
-        given = await _given()
+        given = await read_given()
         given.only("state")
         return _answer(
             show_conversation(desk.timer_fires(sid, given.one_of("state", ("inactive", "closed"), "closed")))
         )
 
+    @routes.post("/inbound")
+    async def receive() -> Response:
+        given = await read_given()
+        given.only("from", "to", "body", "media")
+        media = given.media()
+        conversation, message = desk.inbound_message(
+            given.text("from", REQUIRED),
+            given.text("to", REQUIRED),
+            given.text("body", None if media else REQUIRED),
+            media,
+        )
+        return _answer({**show_message(message), "conversation_sid": conversation.sid}, 201)
 
-def _task_routes(routes: Blueprint, desk: Desk) -> None:
+
+def _task_routes(routes: Blueprint, desk: Desk, agents: Agents) -> None:
     @routes.get("/tasks")
     async def tasks() -> Response:
         return _answer({"tasks": desk.tasks()})
 
-    @routes.post("/tasks/<sid>/accept")
-    async def accept(sid: str) -> Response:
-        given = await _given()
+    by_a_worker = {
+        "offer": agents.offer,
+        "accept": agents.accept,
+        "decline": agents.decline,
+        "ignore": agents.ignore,
+    }
+
+    @routes.post("/tasks/<sid>/<any(offer, accept, decline, ignore):what>")
+    async def answer(sid: str, what: str) -> Response:
+        given = await read_given()
         given.only("worker")
-        return _answer(show_task(desk.agent_accepts(sid, given.text("worker", DEFAULT_WORKER))))
+        return _answer(show_task(by_a_worker[what](sid, given.text("worker"))))
+
+    by_the_agent = {"wrap_up": agents.wrap_up, "leave": agents.leave, "time_out": agents.time_out}
+
+    @routes.post("/tasks/<sid>/<any(wrap_up, leave, time_out):what>")
+    async def act(sid: str, what: str) -> Response:
+        (await read_given()).only()
+        return _answer(show_task(by_the_agent[what](sid)))
 
     @routes.post("/tasks/<sid>/messages")
     async def write_as_agent(sid: str) -> Response:
-        given = await _given()
+        given = await read_given()
         given.only("body")
-        return _answer(show_message(desk.agent_writes(sid, given.text("body", REQUIRED))), 201)
+        return _answer(show_message(agents.write(sid, given.text("body", REQUIRED))), 201)
 
     @routes.post("/tasks/<sid>/finish")
     async def finish(sid: str) -> Response:
-        return _answer(show_task(desk.agent_finishes(sid)))
+        given = await read_given()
+        given.only("keep_open")
+        return _answer(show_task(agents.finish(sid, keep_open=given.flag("keep_open"))))
+
+    @routes.post("/tasks/<sid>/transfer")
+    async def transfer(sid: str) -> Response:
+        given = await read_given()
+        given.only("worker", "accepts")
+        worker, accepts = given.text("worker", REQUIRED), given.flag("accepts", True)
+        return _answer(show_task(agents.transfer(sid, worker, accepts=accepts)))
+
+    @routes.post("/tasks/<sid>/cancel")
+    async def cancel(sid: str) -> Response:
+        given = await read_given()
+        given.only("reason")
+        return _answer(show_task(agents.cancel(sid, given.text("reason"))))
+
+    @routes.post("/interactions/<sid>/fail")
+    async def fail(sid: str) -> Response:
+        given = await read_given()
+        given.only("code", "message")
+        code, message = DOWNSTREAM_FAILED
+        failed = agents.fail_interaction(sid, given.whole("code", code), given.text("message", message))
+        return _answer({"sid": failed.sid, "status": failed.status})
 
 
 def _record_routes(routes: Blueprint, webhooks: Webhooks, journal: Journal) -> None:
@@ -194,7 +193,7 @@ def _record_routes(routes: Blueprint, webhooks: Webhooks, journal: Journal) -> N
 
     @routes.post("/deliveries/<int:n>/repeat")
     async def repeat(n: int) -> Response:
-        given = await _given()
+        given = await read_given()
         given.only("times", "together", "url")
         times, together, url = given.whole("times", 1, least=1), given.flag("together"), given.text("url")
         if n not in webhooks.deliveries:
@@ -203,10 +202,35 @@ def _record_routes(routes: Blueprint, webhooks: Webhooks, journal: Journal) -> N
         return _answer({"deliveries": [show_delivery(one) for one in repeats]})
 
 
+def _delivery_routes(routes: Blueprint, webhooks: Webhooks) -> None:
+    @routes.post("/deliveries/hold")
+    async def hold() -> Response:
+        given = await read_given()
+        given.only("conversation_sid")
+        webhooks.hold(given.text("conversation_sid"))
+        return _answer(None, 204)
+
+    @routes.post("/deliveries/release")
+    async def release() -> Response:
+        given = await read_given()
+        given.only("conversation_sid", "seed", "together")
+        freed = await webhooks.release(
+            given.text("conversation_sid"), seed=given.whole("seed"), together=given.flag("together")
+        )
+        return _answer({"deliveries": [show_delivery(one) for one in freed]})
+
+    @routes.post("/deliveries/spoil")
+    async def spoil() -> Response:
+        given = await read_given()
+        given.only("copies", "delay_s")
+        webhooks.copies, webhooks.delay_s = given.whole("copies", 1, least=1), given.seconds("delay_s")
+        return _answer({"copies": webhooks.copies, "delay_s": webhooks.delay_s})
+
+
 def _fault_routes(routes: Blueprint, faults: Faults) -> None:
     @routes.post("/faults")
     async def add() -> Response:
-        given = await _given()
+        given = await read_given()
         given.only("method", "path", "kind", "status", "retry_after", "seconds", "times")
         kind: Kind = given.one_of("kind", KINDS, REQUIRED)
         retry_after = given.whole("retry_after")
@@ -228,6 +252,22 @@ def _fault_routes(routes: Blueprint, faults: Faults) -> None:
     async def lift() -> Response:
         faults.clear()
         return _answer(None, 204)
+
+
+def _switch_routes(routes: Blueprint, world: World) -> None:
+    @routes.get("/switches")
+    async def switches() -> Response:
+        return _answer(dataclasses.asdict(world.switches))
+
+    @routes.post("/switches")
+    async def turn() -> Response:
+        given = await read_given()
+        given.only(*(one.name for one in dataclasses.fields(Switches)))
+        try:
+            world.switches = msgspec.convert({**dataclasses.asdict(world.switches), **given.all}, Switches)
+        except msgspec.ValidationError as problem:
+            raise Refusal(f"{problem}.") from None
+        return _answer(dataclasses.asdict(world.switches))
 
 
 def refuse_route(status: int) -> Response:
@@ -266,32 +306,6 @@ def show_request(noted: Request) -> JSON:
         "status": noted.status,
         "fault": noted.fault,
     }
-
-
-async def _given() -> Given:
-    body: bytes = await request.body
-    if not body.strip():
-        return Given({})
-    try:
-        given = json.loads(body)
-    except ValueError:
-        raise Refusal("The body is not JSON.") from None
-    if not isinstance(given, dict):
-        raise Refusal("The body must be a JSON object.")
-    return Given(given)
-
-
-def _media(given: Any) -> Media:
-    if not isinstance(given, dict):
-        raise Refusal("The key media must be a list of objects.")
-    one = Given(given)
-    one.only("sid", "content_type", "filename", "size")
-    return Media(
-        sid=one.text("sid") or new_sid("ME"),
-        content_type=one.text("content_type", "image/jpeg"),
-        filename=one.text("filename"),
-        size=one.whole("size", 0),
-    )
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""The desk: the other persons. The customer with a browser or a telephone, and the agent with Flex."""
+"""The desk: what customers do with a browser or a telephone, and what there is to be seen."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gateway.sandbox.clock import webhook_date
+from gateway.sandbox.contacts import Contacts, Hook, flow_attributes, medium
 from gateway.sandbox.conversations import show_binding, show_timers
 from gateway.sandbox.life import Life
-from gateway.sandbox.taskrouter import move_task
 from gateway.sandbox.webhooks import Actor
 from gateway.sandbox.world import (
     AGENT_ROLE,
@@ -18,17 +18,14 @@ from gateway.sandbox.world import (
     Conversation,
     Generation,
     Interaction,
-    InteractionParticipant,
     Media,
     Message,
     Participant,
-    Reservation,
     Task,
     World,
     new_sid,
 )
 
-DEFAULT_WORKER = "agent@example.com"
 DEFAULT_FILTERS: dict[Generation, tuple[str, ...]] = {
     "conversations": ("onMessageAdded", "onParticipantAdded", "onParticipantRemoved", "onConversationStateUpdated"),
     "chat": ("onMessageSent",),
@@ -40,15 +37,16 @@ class Refusal(Exception):
 
 
 class Unknown(Refusal):
-    """There is no such conversation or task."""
+    """There is no such conversation, task or interaction."""
 
 
 class Desk:
-    """What customers and agents do. What breaks a rule of Twilio raises `TwilioError`, as it would for them."""
+    """What customers do. What breaks a rule of Twilio raises `TwilioError`, as it would for them."""
 
-    def __init__(self, world: World, life: Life) -> None:
+    def __init__(self, world: World, life: Life, contacts: Contacts) -> None:
         self._world = world
         self._life = life
+        self._contacts = contacts
 
     def create_conversation(
         self,
@@ -71,29 +69,34 @@ class Desk:
         if address is not None and (identity is not None or proxy_address is None or generation == "chat"):
             raise Refusal("An address needs a proxy_address, no identity, and the generation conversations.")
         service = self._world.add_service(service_sid or self._world.account.service_sid)
-        if address is None:
-            identity = identity or new_sid("")
-            self._life.know_user(service, identity, friendly_name=friendly_name)
+        hook = None
+        if webhook_url is not None:
+            chosen = DEFAULT_FILTERS[generation] if filters is None else filters
+            hook = Hook(url=webhook_url, method="POST" if generation == "chat" else "post", filters=chosen)
         given = attributes or {}
-        conversation = self._life.add_conversation(
-            self._beginner(address),
-            generation=generation,
+        return self._contacts.begin(
+            generation,
             service_sid=service.sid,
-            friendly_name=friendly_name,
-            attributes=json.dumps(_channel_attributes(friendly_name, given) if generation == "chat" else given),
-        )
-        self._life.add_participant(
-            conversation,
-            self._beginner(address),
-            identity=identity,
+            identity=identity or new_sid("") if address is None else None,
+            customer_name=friendly_name,
             address=address,
             proxy_address=proxy_address,
+            friendly_name=friendly_name,
+            attributes=_flow_attributes(friendly_name, given) if generation == "chat" else given,
+            hook=hook,
         )
-        if webhook_url is not None:
-            chosen = list(DEFAULT_FILTERS[generation] if filters is None else filters)
-            method = "POST" if generation == "chat" else "post"
-            self._life.add_webhook(conversation, target="webhook", url=webhook_url, method=method, filters=chosen)
-        return conversation
+
+    def inbound_message(
+        self, sender: str, to: str, body: str | None, media: Sequence[Media] = ()
+    ) -> tuple[Conversation, Message]:
+        """A text from the address *sender* to *to*: into their open conversation, or a new one as *to* is set up.
+
+        Raises `Refusal` where *to* is no address that makes conversations.
+        """
+        received = self._contacts.receive(sender, to, body, media)
+        if received is None:
+            raise Refusal(f"No enabled address configuration has the address {to}, so nothing is made of a text to it.")
+        return received
 
     def customer_writes(
         self,
@@ -120,73 +123,11 @@ class Desk:
             attributes=json.dumps(attributes or {}),
         )
 
-    def close(self, sid: str, worker: str | None = None) -> Conversation:
-        """End a conversation as an agent ends it: closed (Conversations) or INACTIVE (chat), its tasks completed."""
-        conversation = self.conversation(sid)
-        tasks = [task for task in self._world.tasks_of(sid) if task.is_live]
-        held = next((task.worker.worker_name for task in tasks if task.worker), None)
-        identity = worker_identity(worker or held or DEFAULT_WORKER)
-        if conversation.generation == "chat":
-            self._deactivate(conversation, identity)
-        else:
-            self._life.change_state(conversation, "closed", self._flex("closes"), self._world.switches.flex_reason)
-        for task in tasks:
-            move_task(self._world, task, "completed")
-        self._remove_agents(conversation)
-        interaction = self._interaction_of(conversation)
-        if interaction is not None:
-            interaction.status = "closed"
-        return conversation
-
     def timer_fires(self, sid: str, state: str = "closed") -> Conversation:
         """Move a conversation to *state* as its timer does."""
         conversation = self.conversation(sid)
         self._life.change_state(conversation, state, Actor(None), "TIMER")
         return conversation
-
-    def agent_accepts(self, task_sid: str, worker: str = DEFAULT_WORKER) -> Task:
-        """An agent takes a waiting task and joins its conversation."""
-        task = self.task(task_sid)
-        if task.status not in ("pending", "reserved"):
-            raise Refusal(f"Task {task_sid} is {task.status}; only a pending task can be accepted.")
-        at = self._world.now()
-        reservation = Reservation(
-            sid=new_sid("WR"),
-            worker_sid=self._world.worker_sid(worker),
-            worker_name=worker,
-            status="accepted",
-            created=at,
-            updated=at,
-        )
-        task.reservations[reservation.sid] = reservation
-        move_task(self._world, task, "assigned")
-        conversation = self._conversation_of(task)
-        if conversation is not None:
-            self._join(conversation, task, reservation)
-        return task
-
-    def agent_writes(self, task_sid: str, body: str) -> Message:
-        """The agent who has a task writes in its conversation, through the SDK."""
-        task = self.task(task_sid)
-        conversation, worker = self._conversation_of(task), task.worker
-        if worker is None:
-            raise Refusal(f"Task {task_sid} is {task.status}; an agent has to accept it first.")
-        if conversation is None:
-            raise Refusal(f"Task {task_sid} names no conversation in its attributes.")
-        identity = worker_identity(worker.worker_name)
-        return self._life.add_message(conversation, Actor("SDK", identity), author=identity, body=body)
-
-    def agent_finishes(self, task_sid: str) -> Task:
-        """The agent ends: the task is completed and its conversation over."""
-        task = self.task(task_sid)
-        if task.status not in ("assigned", "wrapping"):
-            raise Refusal(f"Task {task_sid} is {task.status}; only an accepted task can be finished.")
-        conversation = self._conversation_of(task)
-        if conversation is not None and conversation.state != "closed":
-            self.close(conversation.sid, task.worker.worker_name if task.worker else None)
-        if task.is_live:
-            move_task(self._world, task, "completed")
-        return task
 
     def conversation(self, sid: str) -> Conversation:
         """Any conversation or channel. Raises `Unknown`."""
@@ -202,13 +143,24 @@ class Desk:
             raise Unknown(f"There is no task {sid} in this sandbox.")
         return found
 
+    def interaction(self, sid: str) -> Interaction:
+        """Any interaction. Raises `Unknown`."""
+        found = self._world.interactions.get(sid)
+        if found is None:
+            raise Unknown(f"There is no interaction {sid} in this sandbox.")
+        return found
+
     def tasks(self) -> list[JSON]:
         """All tasks, oldest first."""
         return [show_task(task) for task in self._world.tasks.values()]
 
     def transcript(self, sid: str) -> JSON:
-        """All that is known of a conversation: state, messages, participants, tasks."""
+        """All that is known of a conversation: state, messages, participants, tasks, interactions.
+
+        *is_cleaned*: whether the janitor of its Flex Flow has been there; ``None`` where no flow made it.
+        """
         conversation = self.conversation(sid)
+        flowed = self._world.flow_channels.get(sid)
         return {
             **show_conversation(conversation),
             "messages": [show_message(one) for one in conversation.messages.values()],
@@ -217,6 +169,8 @@ class Desk:
                 {"sid": one.sid, "url": one.url, "filters": one.filters} for one in conversation.webhooks.values()
             ],
             "tasks": [show_task(task) for task in self._world.tasks_of(sid)],
+            "interactions": [_show_interaction(one) for one in self._world.interactions_of(sid)],
+            "is_cleaned": flowed.is_cleaned if flowed else None,
         }
 
     @contextmanager
@@ -229,60 +183,6 @@ class Desk:
             yield queue
         finally:
             conversation.listeners.discard(queue)
-
-    def _beginner(self, address: str | None) -> Actor:
-        if address is not None:
-            return Actor(_medium(address))
-        return Actor("API", heard=self._world.switches.web_chats_are_heard)
-
-    def _flex(self, what: str) -> Actor:
-        switches = self._world.switches
-        heard = {
-            "joins": switches.flex_joins_are_heard,
-            "leaves": switches.flex_leaves_are_heard,
-            "closes": switches.flex_closes_are_heard,
-        }
-        return Actor(switches.flex_source, heard=heard[what])
-
-    def _deactivate(self, channel: Conversation, identity: str) -> None:
-        # Flex's own way, as recorded: the agent's browser sets the attribute through the SDK.
-        attributes = {**json.loads(channel.attributes), "status": "INACTIVE"}
-        self._life.update_conversation(channel, Actor("SDK", identity), attributes=json.dumps(attributes))
-
-    def _remove_agents(self, conversation: Conversation) -> None:
-        for person in list(conversation.participants.values()):
-            if person.role_sid == AGENT_ROLE:
-                self._life.remove_participant(conversation, person, self._flex("leaves"))
-
-    def _join(self, conversation: Conversation, task: Task, reservation: Reservation) -> None:
-        identity = worker_identity(reservation.worker_name)
-        if conversation.person(identity) is None:
-            self._life.add_participant(conversation, self._flex("joins"), identity=identity, role_sid=AGENT_ROLE)
-        interaction = self._interaction_of(conversation)
-        if interaction is not None:
-            agent = InteractionParticipant(
-                sid=new_sid("UT"),
-                type="agent",
-                task_sid=task.sid,
-                worker_sid=reservation.worker_sid,
-                reservation_sid=reservation.sid,
-            )
-            interaction.participants[agent.sid] = agent
-
-    def _conversation_of(self, task: Task) -> Conversation | None:
-        return self._world.conversations.get(task.conversation_sid or "")
-
-    def _interaction_of(self, conversation: Conversation) -> Interaction | None:
-        mine = [one for one in self._world.interactions.values() if one.conversation_sid == conversation.sid]
-        return next((one for one in reversed(mine) if one.status == "active"), None)
-
-
-def worker_identity(name: str) -> str:
-    """A worker's name as Flex makes an identity of it: ``agent@example.com`` is ``agent_40example_2Ecom``."""
-    return "".join(
-        letter if letter.isascii() and letter.isalnum() else "".join(f"_{byte:02X}" for byte in letter.encode())
-        for letter in name
-    )
 
 
 def show_conversation(conversation: Conversation) -> JSON:
@@ -345,19 +245,21 @@ def _show_participant(person: Participant) -> JSON:
     }
 
 
-def _channel_attributes(friendly_name: str | None, given: JSON) -> JSON:
-    """What a Flex Flow writes on a new channel."""
+def _show_interaction(interaction: Interaction) -> JSON:
+    return {
+        "sid": interaction.sid,
+        "channel_sid": interaction.channel_sid,
+        "status": interaction.status,
+        "tasks": [one.task_sid for one in interaction.invites.values()],
+    }
+
+
+def _flow_attributes(friendly_name: str | None, given: JSON) -> JSON:
     engagement = given.get("pre_engagement_data")
-    engaged = engagement.get("friendlyName") if isinstance(engagement, dict) else None
-    defaults = {"status": "ACTIVE", "long_lived": False, "from": friendly_name or engaged or "Customer"}
-    return {**defaults, "channel_type": "web", "pre_engagement_data": {}, **given}
+    return {**flow_attributes(friendly_name, engagement if isinstance(engagement, dict) else {}), **given}
 
 
 def _writer(name: str, person: Participant | None, source: str | None) -> Actor:
     if source is None:
-        source = _medium(person.address) if person is not None and person.address else "SDK"
+        source = medium(person.address) if person is not None and person.address else "SDK"
     return Actor(source, name if source == "SDK" else None)
-
-
-def _medium(address: str) -> str:
-    return "WHATSAPP" if address.startswith("whatsapp:") else "SMS"

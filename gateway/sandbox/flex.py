@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from gateway.sandbox.errors import invalid, not_found, refused
-from gateway.sandbox.life import Life
+from gateway.sandbox.interactions import Interactions
 from gateway.sandbox.paging import page
 from gateway.sandbox.rest import Answer, Call, Route
-from gateway.sandbox.taskrouter import DEFAULT_TIMEOUT_S, add_task, age_s, channel_name, channel_sid, move_task
-from gateway.sandbox.webhooks import Actor
 from gateway.sandbox.world import (
     JSON,
+    QUEUE_NAME,
+    WORKFLOW_NAME,
     Conversation,
     Interaction,
     InteractionParticipant,
     Invite,
     Task,
     World,
-    new_sid,
 )
 
 HOST = "flex-api.twilio.com"
 BASE = "v1"
 
 MEDIA = ("sms", "whatsapp", "web", "chat", "email", "messenger", "gbm")
+PARTICIPANTS = ("supervisor", "customer", "external", "agent", "unknown")
 
 
 class Flex:
     """The Interactions API."""
 
-    def __init__(self, world: World, life: Life) -> None:
+    def __init__(self, world: World, interactions: Interactions) -> None:
         self._world = world
-        self._life = life
+        self._interactions = interactions
 
     def routes(self) -> list[Route]:
         """What is served under `BASE`."""
@@ -42,12 +39,15 @@ class Flex:
         return [
             Route("POST", "/Interactions", self.create_interaction),
             Route("GET", one, self.fetch_interaction),
+            Route("POST", one, self.update_interaction),
             Route("GET", f"{one}/Channels", self.list_channels),
             Route("GET", channel, self.fetch_channel),
             Route("POST", channel, self.update_channel),
             Route("GET", f"{channel}/Invites", self.list_invites),
             Route("POST", f"{channel}/Invites", self.create_invite),
             Route("GET", f"{channel}/Participants", self.list_participants),
+            Route("POST", f"{channel}/Participants", self.create_participant),
+            Route("POST", f"{channel}/Participants/<participant>", self.update_participant),
         ]
 
     def create_interaction(self, call: Call) -> Answer:
@@ -56,19 +56,33 @@ class Flex:
         if medium not in MEDIA:
             raise invalid(f"Channel.type is {medium!r}; it must be one of {', '.join(MEDIA)}")
         initiated_by = channel.get("initiated_by")
+        if self._world.switches.initiated_by_in_any_case and isinstance(initiated_by, str):
+            initiated_by = initiated_by.lower()
         if initiated_by not in ("customer", "api"):
             raise invalid(f"Channel.initiated_by is {initiated_by!r}; the sandbox knows customer and api")
         properties = self._routing_properties(routing)
         conversation = self._conversation(channel)
-        interaction = self._interaction(call, medium, initiated_by, conversation)
-        invite = self._invite(interaction, conversation, properties)
-        interaction.task_sid = invite.task_sid
-        self._world.interactions[interaction.sid] = interaction
+        interaction = self._interactions.begin(
+            conversation,
+            properties,
+            medium=medium,
+            initiated_by=initiated_by,
+            context_sid=call.form.text("InteractionContextSid"),
+            webhook_ttid=self._ttid(call),
+        )
         # Spec: 200; the recorded answers: 201.
-        return Answer(201, self._show(call, interaction))
+        answer = Answer(self._world.switches.interaction_status, self._show(call, interaction))
+        if self._world.switches.interactions_fail_later:
+            self._interactions.fail(interaction)
+        return answer
 
     def fetch_interaction(self, call: Call) -> Answer:
         return Answer(200, self._show(call, self._found(call)))
+
+    def update_interaction(self, call: Call) -> Answer:
+        interaction = self._found(call)
+        interaction.webhook_ttid = self._ttid(call) or interaction.webhook_ttid
+        return Answer(200, {**self._show(call, interaction), "routing": None})
 
     def list_channels(self, call: Call) -> Answer:
         interaction = self._found(call)
@@ -83,17 +97,15 @@ class Flex:
     def update_channel(self, call: Call) -> Answer:
         interaction = self._found_channel(call)
         status = call.form.one_of("Status", ("closed", "inactive"))
-        if status is None:
-            raise invalid("Missing required parameter Status in the post body")
         routing = call.form.json_object("Routing")
         if status == "inactive" and routing is None:
             raise invalid("Missing required parameter Routing in the post body, which Status=inactive needs")
-        is_final = routing is not None and routing.get("status") == "closed"
-        for invite in interaction.invites.values():
-            task = self._world.tasks.get(invite.task_sid)
-            if task is not None and task.is_live:
-                move_task(self._world, task, "completed" if is_final else "wrapping")
-        self._end(interaction, status)
+        completes = routing is not None and routing.get("status") == "closed"
+        match status:
+            case "closed" | "inactive":
+                self._interactions.end(interaction, status, completes=completes)
+            case _:
+                raise invalid("Missing required parameter Status in the post body")
         return Answer(200, self._show_channel(call, interaction))
 
     def list_invites(self, call: Call) -> Answer:
@@ -108,8 +120,8 @@ class Flex:
         conversation = self._world.conversations.get(interaction.conversation_sid)
         if conversation is None or conversation.state == "closed":
             raise refused(45354, f"Conversation {interaction.conversation_sid} is closed")
-        invite = self._invite(interaction, conversation, properties)
-        interaction.status = "active"
+        self._interactions.change_status(interaction, "active")
+        invite = self._interactions.invite(interaction, conversation, properties)
         return Answer(201, self._show_invite(call, interaction, invite))
 
     def list_participants(self, call: Call) -> Answer:
@@ -119,12 +131,43 @@ class Flex:
         body = page(call.url, call.query, "participants", people, lambda one: show(call, interaction, one))
         return Answer(200, body)
 
+    def create_participant(self, call: Call) -> Answer:
+        interaction = self._found_channel(call)
+        kind = call.form.one_of("Type", PARTICIPANTS)
+        if kind is None:
+            raise invalid("Missing required parameter Type in the post body")
+        _object(call, "MediaProperties")
+        person = self._interactions.add_participant(interaction, kind)
+        return Answer(201, self._show_participant(call, interaction, person))
+
+    def update_participant(self, call: Call) -> Answer:
+        interaction = self._found_channel(call)
+        person = interaction.participants.get(call.args["participant"])
+        if person is None:
+            raise not_found(call.resource)
+        task = self._world.tasks.get(person.task_sid or "")
+        if task is None or not task.is_live:
+            raise invalid(f"Participant {person.sid} has no task that could be ended")
+        match call.form.one_of("Status", ("closed", "wrapup")):
+            case "closed" | "wrapup" as status:
+                self._interactions.end_part(task, status)
+            case _:
+                raise invalid("Missing required parameter Status in the post body")
+        return Answer(200, self._show_participant(call, interaction, person))
+
+    def _ttid(self, call: Call) -> str | None:
+        ttid = call.form.text("WebhookTtid")
+        if ttid and ttid not in self._world.interaction_webhooks:
+            raise invalid(f"Parameter WebhookTtid is '{ttid}', which is no interaction webhook of this instance")
+        return ttid or None
+
     def _routing_properties(self, routing: JSON) -> JSON:
         properties = routing.get("properties")
         if not isinstance(properties, dict):
             raise invalid("Routing.properties is missing")
-        if routing.get("type") not in (None, "TaskRouter"):
-            raise invalid(f"Routing.type is {routing['type']!r}; it must be TaskRouter")
+        kind = routing.get("type")
+        if kind != "TaskRouter" and (kind is not None or self._world.switches.routing_type_is_needed):
+            raise invalid(f"Routing.type is {kind!r}; it must be TaskRouter")
         workspace = properties.get("workspace_sid")
         if workspace is None:
             raise invalid("Routing.properties.workspace_sid is missing")
@@ -132,6 +175,8 @@ class Flex:
             raise invalid(f"Routing.properties.workspace_sid is {workspace!r}, which is no workspace of this account")
         if not isinstance(properties.get("attributes", {}), dict):
             raise invalid("Routing.properties.attributes must be an object")
+        for name in ("priority", "timeout"):
+            _check_whole(properties, name)
         return properties
 
     def _conversation(self, channel: JSON) -> Conversation:
@@ -151,46 +196,6 @@ class Flex:
         if found.customer is None:
             raise refused(45356, f"The customer is not a participant of conversation {sid}")
         return found
-
-    def _interaction(self, call: Call, medium: str, initiated_by: str, conversation: Conversation) -> Interaction:
-        customer = InteractionParticipant(sid=new_sid("UT"), type="customer")
-        return Interaction(
-            sid=new_sid("KD"),
-            channel_sid=new_sid("UO"),
-            channel_type=medium,
-            conversation_sid=conversation.sid,
-            task_sid="",
-            initiated_by=initiated_by,
-            context_sid=call.form.text("InteractionContextSid"),
-            webhook_ttid=call.form.text("WebhookTtid"),
-            participants={customer.sid: customer},
-        )
-
-    def _invite(self, interaction: Interaction, conversation: Conversation, properties: JSON) -> Invite:
-        sid = new_sid("KG")
-        attributes = _task_attributes(interaction, conversation, sid, properties.get("attributes", {}))
-        task = add_task(
-            self._world,
-            attributes=json.dumps(attributes),
-            channel=properties.get("task_channel_sid") or properties.get("task_channel_unique_name") or "default",
-            workflow_sid=properties.get("workflow_sid"),
-            queue_sid=properties.get("queue_sid"),
-            routing_target=properties.get("worker_sid"),
-            priority=_whole(properties, "priority", 0),
-            timeout=_whole(properties, "timeout", DEFAULT_TIMEOUT_S),
-        )
-        invite = Invite(sid=sid, task_sid=task.sid)
-        interaction.invites[sid] = invite
-        return invite
-
-    def _end(self, interaction: Interaction, status: str) -> None:
-        interaction.status = status
-        conversation = self._world.conversations.get(interaction.conversation_sid)
-        if conversation is None or conversation.generation == "chat" or conversation.state == "closed":
-            return
-        switches = self._world.switches
-        actor = Actor(switches.flex_source, heard=switches.flex_closes_are_heard)
-        self._life.change_state(conversation, status, actor, switches.flex_reason)
 
     def _found(self, call: Call) -> Interaction:
         found = self._world.interactions.get(call.args["interaction"])
@@ -231,16 +236,16 @@ class Flex:
             "attributes": task.attributes,
             "assignment_status": task.status,
             "workflow_sid": task.workflow_sid,
-            "workflow_name": "Assign to Anyone",
+            "workflow_name": WORKFLOW_NAME,
             "queue_sid": task.queue_sid,
-            "queue_name": "Everyone",
-            "task_channel_sid": channel_sid(task.channel),
-            "task_channel_unique_name": channel_name(task.channel),
+            "queue_name": QUEUE_NAME,
+            "task_channel_sid": task.channel_sid,
+            "task_channel_unique_name": task.channel_name,
             "priority": task.priority,
             "reason": task.reason or "",
             "timeout": task.timeout,
-            "age": age_s(self._world, task),
-            "age_in_queue": age_s(self._world, task),
+            "age": self._world.age_s(task),
+            "age_in_queue": self._world.age_s(task),
             "assignmentCounter": len(task.reservations),
             "addons": "{}",
             "ignore_capacity": task.ignore_capacity,
@@ -252,13 +257,14 @@ class Flex:
 
     def _show_channel(self, call: Call, interaction: Interaction) -> JSON:
         url = _channel_url(call, interaction)
+        code, message = interaction.error or (None, None)
         return {
             "sid": interaction.channel_sid,
             "interaction_sid": interaction.sid,
             "type": interaction.channel_type,
             "status": interaction.status,
-            "error_code": None,
-            "error_message": None,
+            "error_code": code,
+            "error_message": message,
             "url": url,
             "links": {
                 "participants": f"{url}/Participants",
@@ -299,42 +305,11 @@ def _object(call: Call, name: str) -> JSON:
     return given
 
 
-def _whole(properties: JSON, name: str, otherwise: int) -> int:
-    value = properties.get(name, otherwise)
+def _check_whole(properties: JSON, name: str) -> None:
+    value = properties.get(name, 0)
     if not isinstance(value, int) or value < 0:
         raise invalid(f"Routing.properties.{name} is {value!r}; it must be a whole number from 0")
-    return value
 
 
 def _channel_url(call: Call, interaction: Interaction) -> str:
     return f"{call.base}/Interactions/{interaction.sid}/Channels/{interaction.channel_sid}"
-
-
-def _task_attributes(
-    interaction: Interaction, conversation: Conversation, invite_sid: str, given: dict[str, Any]
-) -> dict[str, Any]:
-    """What was given, and what Flex adds."""
-    customer = conversation.customer
-    address = given.get("customerAddress") or (customer.author if customer else None)
-    name = given.get("customerName") or given.get("from")
-    known = {"customerAddress": address, "customerName": name}
-    conversations = given.get("conversations")
-    return {
-        **given,
-        **{key: value for key, value in known.items() if value},
-        "customers": given.get("customers") or {"phone": address, "name": name},
-        "flexInteractionSid": interaction.sid,
-        "flexInteractionChannelSid": interaction.channel_sid,
-        "flexChannelInviteSid": invite_sid,
-        "conversationSid": conversation.sid,
-        "channelType": interaction.channel_type,
-        "initiatedBy": interaction.initiated_by,
-        "direction": "inbound",
-        "taskCreateSource": "interaction",
-        "conversations": {
-            **(conversations if isinstance(conversations, dict) else {}),
-            "initiated_by": interaction.initiated_by,
-            "conversation_id": interaction.sid,
-            "media": [{"type": "ChatTranscript", "sid": conversation.sid}],
-        },
-    }

@@ -75,6 +75,13 @@ class Form:
             raise invalid(f"Parameter {name} is '{value}'; it must be an ISO 8601 date")
         return at
 
+    def url(self, name: str) -> str | None:
+        """An absolute URL; blank, which takes one away, is blank."""
+        value = self._first.get(name)
+        if value and not value.startswith(("http://", "https://")):
+            raise invalid(f"Parameter {name} is '{value}', which is not an absolute URL")
+        return value
+
     def json_text(self, name: str) -> str | None:
         """A value that must be JSON; it is kept as the text that was given."""
         value = self._first.get(name)

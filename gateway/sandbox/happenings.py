@@ -23,8 +23,10 @@ class Happening(NamedTuple):
     fields: dict[str, str]
 
 
-def message_changed(conversation: Conversation, message: Message, change: Change, at: datetime) -> Happening:
-    """A message was written, edited or taken away."""
+def message_changed(
+    conversation: Conversation, message: Message, change: Change, at: datetime, *, media_names: str = "Sid"
+) -> Happening:
+    """A message was written, edited or taken away; *media_names* is how a file's SID is called in Conversations."""
     if conversation.generation == "chat":
         return _chat_message(conversation, message, change, at)
     fields = {
@@ -35,7 +37,7 @@ def message_changed(conversation: Conversation, message: Message, change: Change
         "Body": message.body or "",
         "Author": message.author,
         "Attributes": message.attributes,
-        **_known({"ParticipantSid": message.participant_sid, "Media": _media(message)}),
+        **_known({"ParticipantSid": message.participant_sid, "Media": _media(message, media_names)}),
         **_dates(message.updated, change, at),
     }
     return Happening(f"onMessage{change.capitalize()}", fields)
@@ -173,11 +175,12 @@ def _dates(updated: datetime, change: Change, at: datetime) -> dict[str, str]:
     return dates if change == "updated" else {**dates, "DateRemoved": webhook_date(at)}
 
 
-def _media(message: Message) -> str | None:
+def _media(message: Message, sid_name: str) -> str | None:
     if not message.media:
         return None
+    names = ("content_type", "filename", "size") if sid_name == "sid" else ("ContentType", "Filename", "Size")
     files = [
-        {"Sid": one.sid, "ContentType": one.content_type, "Filename": one.filename, "Size": one.size}
+        dict(zip((sid_name, *names), (one.sid, one.content_type, one.filename, one.size), strict=True))
         for one in message.media
     ]
     return json.dumps(files)

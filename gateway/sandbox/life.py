@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -37,11 +38,16 @@ MOST_MESSAGE_ATTRIBUTES = 4 * 1024
 
 
 class Life:
-    """Changes the world by the rules of Twilio and tells the webhooks. Breaking a rule raises `TwilioError`."""
+    """Changes the world by the rules of Twilio and tells the webhooks. Breaking a rule raises `TwilioError`.
+
+    *when_written* and *when_updated* are called after each message, and after each update of a conversation.
+    """
 
     def __init__(self, world: World, webhooks: Webhooks) -> None:
         self._world = world
         self._webhooks = webhooks
+        self.when_written: list[Callable[[Conversation, Message], None]] = []
+        self.when_updated: list[Callable[[Conversation, Actor], None]] = []
 
     def add_conversation(
         self,
@@ -95,6 +101,8 @@ class Life:
         conversation.updated = self._world.now()
         if given:
             self._tell(conversation, actor, conversation_changed(conversation, "updated", conversation.updated))
+            for look in self.when_updated:
+                look(conversation, actor)
 
     def change_state(self, conversation: Conversation, state: str, actor: Actor, reason: str) -> None:
         """Move to another state; the same state is no change."""
@@ -142,11 +150,13 @@ class Life:
         )
         conversation.next_index += 1
         conversation.messages[message.sid] = message
-        self._tell(conversation, actor, message_changed(conversation, message, "added", at))
+        self._tell_of_message(conversation, message, actor, "added")
         for listener in conversation.listeners:
             listener.put_nowait(message)
         if conversation.state == "inactive":
             self.change_state(conversation, "active", actor, "EVENT")
+        for look in self.when_written:
+            look(conversation, message)
         return message
 
     def update_message(self, conversation: Conversation, message: Message, actor: Actor, **changes: Any) -> None:
@@ -157,12 +167,12 @@ class Life:
             if value is not None:
                 setattr(message, name, value)
         message.updated = self._world.now()
-        self._tell(conversation, actor, message_changed(conversation, message, "updated", message.updated))
+        self._tell_of_message(conversation, message, actor, "updated")
 
     def remove_message(self, conversation: Conversation, message: Message, actor: Actor) -> None:
         """Take a message away; its index is not used again."""
         del conversation.messages[message.sid]
-        self._tell(conversation, actor, message_changed(conversation, message, "removed", self._world.now()))
+        self._tell_of_message(conversation, message, actor, "removed")
 
     def add_participant(
         self,
@@ -296,6 +306,11 @@ class Life:
             if other.state != "closed" and (address, proxy_address) in pairs:
                 sentence = "A binding for this participant and proxy address already exists in Conversation"
                 raise refused(50416, f"{sentence} {other.sid}", status=409)
+
+    def _tell_of_message(self, conversation: Conversation, message: Message, actor: Actor, change: Change) -> None:
+        names = self._world.switches.media_names
+        happening = message_changed(conversation, message, change, self._world.now(), media_names=names)
+        self._tell(conversation, actor, happening)
 
     def _tell_of_person(self, conversation: Conversation, person: Participant, actor: Actor, change: Change) -> None:
         by_itself = actor.source == "SDK" and actor.identity == person.identity

@@ -1,26 +1,21 @@
-"""https://taskrouter.twilio.com/v1: tasks and their reservations."""
+"""https://taskrouter.twilio.com/v1: the workspace, tasks and their reservations."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 from gateway.sandbox.clock import rest_date
 from gateway.sandbox.errors import invalid, not_found, refused
 from gateway.sandbox.expressions import matches
 from gateway.sandbox.paging import page
 from gateway.sandbox.rest import Answer, Call, Route
-from gateway.sandbox.world import JSON, Reservation, Task, World, new_sid
+from gateway.sandbox.work import DEFAULT_TIMEOUT_S, Work
+from gateway.sandbox.world import JSON, QUEUE_NAME, WORKFLOW_NAME, Reservation, Task, World
 
 HOST = "taskrouter.twilio.com"
-BASE = "v1/Workspaces/<workspace>"
+BASE = "v1"
 
 STATUSES = ("pending", "reserved", "assigned", "canceled", "completed", "wrapping")
 MOST_TIMEOUT_S = 1_209_600
-DEFAULT_TIMEOUT_S = 86_400
-EVERYONE_SID = "WQ" + "e" * 32
-CHANNELS = ("default", "chat", "sms", "video", "voice", "email")
-CHANNEL_SIDS = {name: "TC" + str(n) * 32 for n, name in enumerate(CHANNELS)}
+OFFLINE_SID = "WA" + "0" * 32
 
 # What a task can become by AssignmentStatus: https://www.twilio.com/docs/taskrouter/api/task#task-status
 _BECOMES = {
@@ -33,20 +28,51 @@ _BECOMES = {
 class TaskRouter:
     """The API of TaskRouter, for the account's one workspace."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, work: Work) -> None:
         self._world = world
+        self._work = work
 
     def routes(self) -> list[Route]:
         """What is served under `BASE`."""
+        workspace = "/Workspaces/<workspace>"
+        tasks = f"{workspace}/Tasks"
         return [
-            Route("GET", "/Tasks", self.list_tasks),
-            Route("POST", "/Tasks", self.create_task),
-            Route("GET", "/Tasks/<task>", self.fetch_task),
-            Route("POST", "/Tasks/<task>", self.update_task),
-            Route("DELETE", "/Tasks/<task>", self.delete_task),
-            Route("GET", "/Tasks/<task>/Reservations", self.list_reservations),
-            Route("GET", "/Tasks/<task>/Reservations/<reservation>", self.fetch_reservation),
+            Route("GET", "/Workspaces", self.list_workspaces),
+            Route("GET", workspace, self.fetch_workspace),
+            Route("POST", workspace, self.update_workspace),
+            Route("GET", tasks, self.list_tasks),
+            Route("POST", tasks, self.create_task),
+            Route("GET", f"{tasks}/<task>", self.fetch_task),
+            Route("POST", f"{tasks}/<task>", self.update_task),
+            Route("DELETE", f"{tasks}/<task>", self.delete_task),
+            Route("GET", f"{tasks}/<task>/Reservations", self.list_reservations),
+            Route("GET", f"{tasks}/<task>/Reservations/<reservation>", self.fetch_reservation),
         ]
+
+    def list_workspaces(self, call: Call) -> Answer:
+        name = call.query.text("FriendlyName")
+        chosen = [one for one in (self._world.workspace,) if name in (None, one.friendly_name)]
+        return Answer(200, page(call.url, call.query, "workspaces", chosen, lambda _: self._show_workspace(call)))
+
+    def fetch_workspace(self, call: Call) -> Answer:
+        self._check_workspace(call)
+        return Answer(200, self._show_workspace(call))
+
+    def update_workspace(self, call: Call) -> Answer:
+        self._check_workspace(call)
+        workspace, form = self._world.workspace, call.form
+        order = form.one_of("PrioritizeQueueOrder", ("LIFO", "FIFO"))
+        multi_task_enabled = form.flag("MultiTaskEnabled")
+        url = form.url("EventCallbackUrl")
+        workspace.friendly_name = form.text("FriendlyName") or workspace.friendly_name
+        workspace.event_callback_url = workspace.event_callback_url if url is None else url
+        if "EventsFilter" in form:
+            workspace.events_filter = form.text("EventsFilter") or None
+        workspace.queue_order = order or workspace.queue_order
+        if multi_task_enabled is not None:
+            workspace.multi_task_enabled = multi_task_enabled
+        workspace.updated = self._world.now()
+        return Answer(200, self._show_workspace(call))
 
     def list_tasks(self, call: Call) -> Answer:
         self._check_workspace(call)
@@ -58,8 +84,7 @@ class TaskRouter:
         self._check_workspace(call)
         form = call.form
         priority, timeout = form.whole("Priority"), form.whole("Timeout", most=MOST_TIMEOUT_S)
-        task = add_task(
-            self._world,
+        task = self._work.add(
             attributes=form.json_text("Attributes") or "{}",
             channel=form.text("TaskChannel") or "default",
             workflow_sid=form.text("WorkflowSid"),
@@ -79,20 +104,17 @@ class TaskRouter:
         _check_version(call, task)
         status = form.one_of("AssignmentStatus", STATUSES)
         attributes, priority = form.json_text("Attributes"), form.whole("Priority")
-        channel = form.text("TaskChannel")
         if status is not None:
             _check_becomes(task, status)
-            move_task(self._world, task, status, form.text("Reason"))
-        task.attributes = task.attributes if attributes is None else attributes
-        task.priority = task.priority if priority is None else priority
-        task.channel = channel or task.channel
-        touch_task(self._world, task)
+        self._work.change(task, attributes=attributes, priority=priority, channel=form.text("TaskChannel"))
+        if status is not None:
+            self._work.move(task, status, form.text("Reason"))
         return self._answer(call, task, 200)
 
     def delete_task(self, call: Call) -> Answer:
         task = self._task(call)
         _check_version(call, task)
-        del self._world.tasks[task.sid]
+        self._work.delete(task)
         return Answer(204)
 
     def list_reservations(self, call: Call) -> Answer:
@@ -123,22 +145,48 @@ class TaskRouter:
     def _answer(self, call: Call, task: Task, status: int) -> Answer:
         return Answer(status, self._show(call, task), {"ETag": f'"{task.version}"'})
 
+    def _show_workspace(self, call: Call) -> JSON:
+        workspace, url = self._world.workspace, self._base(call)
+        things = ("Activities", "Statistics", "RealTimeStatistics", "CumulativeStatistics", "TaskQueues", "Tasks")
+        names = ("activities", "statistics", "real_time_statistics", "cumulative_statistics", "task_queues", "tasks")
+        return {
+            "sid": workspace.sid,
+            "account_sid": self._world.account.account_sid,
+            "friendly_name": workspace.friendly_name,
+            "event_callback_url": workspace.event_callback_url,
+            "events_filter": workspace.events_filter,
+            "default_activity_name": "Offline",
+            "default_activity_sid": OFFLINE_SID,
+            "timeout_activity_name": "Offline",
+            "timeout_activity_sid": OFFLINE_SID,
+            "multi_task_enabled": workspace.multi_task_enabled,
+            "prioritize_queue_order": workspace.queue_order,
+            "date_created": rest_date(workspace.created),
+            "date_updated": rest_date(workspace.updated),
+            "url": url,
+            "links": {name: f"{url}/{thing}" for name, thing in zip(names, things, strict=True)},
+        }
+
+    def _base(self, call: Call) -> str:
+        return f"{call.base}/Workspaces/{self._world.workspace.sid}"
+
     def _show(self, call: Call, task: Task) -> JSON:
-        url = f"{call.base}/Tasks/{task.sid}"
+        base = self._base(call)
+        url = f"{base}/Tasks/{task.sid}"
         return {
             "sid": task.sid,
             "account_sid": self._world.account.account_sid,
             "workspace_sid": self._world.account.workspace_sid,
             "workflow_sid": task.workflow_sid,
-            "workflow_friendly_name": "Assign to Anyone",
+            "workflow_friendly_name": WORKFLOW_NAME,
             "task_queue_sid": task.queue_sid,
-            "task_queue_friendly_name": "Everyone",
-            "task_channel_sid": channel_sid(task.channel),
-            "task_channel_unique_name": channel_name(task.channel),
+            "task_queue_friendly_name": QUEUE_NAME,
+            "task_channel_sid": task.channel_sid,
+            "task_channel_unique_name": task.channel_name,
             "assignment_status": task.status,
             "attributes": task.attributes,
             "addons": "{}",
-            "age": age_s(self._world, task),
+            "age": self._world.age_s(task),
             "priority": task.priority,
             "reason": task.reason,
             "timeout": task.timeout,
@@ -150,15 +198,16 @@ class TaskRouter:
             "virtual_start_time": rest_date(task.virtual_start),
             "url": url,
             "links": {
-                "workspace": call.base,
-                "workflow": f"{call.base}/Workflows/{task.workflow_sid}",
-                "task_queue": f"{call.base}/TaskQueues/{task.queue_sid}",
+                "workspace": base,
+                "workflow": f"{base}/Workflows/{task.workflow_sid}",
+                "task_queue": f"{base}/TaskQueues/{task.queue_sid}",
                 "reservations": f"{url}/Reservations",
             },
         }
 
     def _show_reservation(self, call: Call, task: Task, one: Reservation) -> JSON:
-        url = f"{call.base}/Tasks/{task.sid}"
+        base = self._base(call)
+        url = f"{base}/Tasks/{task.sid}"
         return {
             "sid": one.sid,
             "account_sid": self._world.account.account_sid,
@@ -170,74 +219,8 @@ class TaskRouter:
             "date_created": rest_date(one.created),
             "date_updated": rest_date(one.updated),
             "url": f"{url}/Reservations/{one.sid}",
-            "links": {"workspace": call.base, "task": url, "worker": f"{call.base}/Workers/{one.worker_sid}"},
+            "links": {"workspace": base, "task": url, "worker": f"{base}/Workers/{one.worker_sid}"},
         }
-
-
-def add_task(
-    world: World,
-    *,
-    attributes: str,
-    channel: str,
-    workflow_sid: str | None,
-    queue_sid: str | None,
-    routing_target: str | None,
-    priority: int,
-    timeout: int,
-    ignore_capacity: bool = False,
-) -> Task:
-    """Put a task in the queue; without a workflow it takes the account's one."""
-    at = world.now()
-    task = Task(
-        sid=new_sid("WT"),
-        attributes=attributes,
-        status="pending",
-        reason=None,
-        priority=priority,
-        timeout=timeout,
-        channel=channel,
-        workflow_sid=workflow_sid or world.account.workflow_sid,
-        queue_sid=queue_sid or EVERYONE_SID,
-        routing_target=routing_target,
-        ignore_capacity=ignore_capacity,
-        created=at,
-        updated=at,
-        virtual_start=at,
-    )
-    world.tasks[task.sid] = task
-    return task
-
-
-def move_task(world: World, task: Task, status: str, reason: str | None = None) -> None:
-    """Give a task another status; its accepted reservation goes with it."""
-    worker = task.worker
-    if worker is not None and status in ("wrapping", "completed", "canceled"):
-        worker.status = status
-        worker.updated = world.now()
-    task.status = status
-    task.reason = reason if reason is not None else task.reason
-    touch_task(world, task)
-
-
-def touch_task(world: World, task: Task) -> None:
-    """Note that a task has changed: a new version."""
-    task.version += 1
-    task.updated = world.now()
-
-
-def age_s(world: World, task: Task) -> int:
-    """How long ago the task was made, in seconds."""
-    return int((world.now() - task.created).total_seconds())
-
-
-def channel_sid(channel: str) -> str:
-    """The SID of a task channel given by SID or unique name."""
-    return channel if channel.startswith("TC") else CHANNEL_SIDS.get(channel, CHANNEL_SIDS["default"])
-
-
-def channel_name(channel: str) -> str:
-    """The unique name of a task channel given by SID or unique name."""
-    return next((name for name, sid in CHANNEL_SIDS.items() if channel == sid), channel)
 
 
 def _is_asked_for(task: Task, call: Call) -> bool:
@@ -250,13 +233,8 @@ def _is_asked_for(task: Task, call: Call) -> bool:
         and (priority is None or task.priority == priority)
         and query.text("WorkflowSid") in (None, task.workflow_sid)
         and query.text("TaskQueueSid") in (None, task.queue_sid)
-        and (not expression or matches(expression, _details(task)))
+        and (not expression or matches(expression, task.details))
     )
-
-
-def _details(task: Task) -> dict[str, Any]:
-    loaded = json.loads(task.attributes)
-    return loaded if isinstance(loaded, dict) else {}
 
 
 def _check_version(call: Call, task: Task) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
+from gateway.sandbox.account import Switches
 from gateway.sandbox.happenings import Happening
 from gateway.sandbox.signature import sign
 from gateway.sandbox.world import Conversation, Generation, Service, World
@@ -34,9 +37,35 @@ class Actor:
     heard: bool = True
 
 
+def flex_actor(switches: Switches, what: Literal["joins", "leaves", "closes"]) -> Actor:
+    """Flex itself, as far as what it does is heard."""
+    heard = {
+        "joins": switches.flex_joins_are_heard,
+        "leaves": switches.flex_leaves_are_heard,
+        "closes": switches.flex_closes_are_heard,
+    }
+    return Actor(switches.flex_source, heard=heard[what])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ear:
+    """A URL that hears of something. *sid* is its webhook's, *type* what a delivery says of its kind."""
+
+    url: str
+    method: str = "POST"
+    retries: int = 0
+    sid: str | None = None
+    type: str | None = None
+    is_signed: bool = True
+    time_limit_s: float | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """One event on its way to one URL. *status* is the last answer's, *error* tells why there was none."""
+    """One event on its way to one URL. *status* is the last answer's, *error* tells why there was none.
+
+    *task* is ``None`` as long as the delivery is held.
+    """
 
     n: int
     url: str
@@ -47,6 +76,8 @@ class Delivery:
     pairs: list[tuple[str, str]]
     token: str
     most_attempts: int
+    is_signed: bool
+    time_limit_s: float
     headers: dict[str, str] = field(default_factory=dict)
     status: int | None = None
     error: str | None = None
@@ -55,23 +86,21 @@ class Delivery:
     task: asyncio.Task[None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Ear:
-    url: str
-    method: str
-    retries: int
-    sid: str | None = None
-    type: str | None = None
-
-
 class Webhooks:
-    """Sends deliveries, each in a task of its own, and remembers them. *retries*: repeats of a failed delivery."""
+    """Sends deliveries, each in a task of its own, and remembers them. *retries*: repeats of a failed delivery.
+
+    *copies*: how many times everything is delivered; *delay_s*: how long a delivery tarries before it is sent.
+    """
 
     def __init__(self, world: World, *, retries: int) -> None:
         self._world = world
         self._retries = retries
         self._session: ClientSession | None = None
         self._count = 0
+        self._holding: set[str | None] = set()
+        self._held: list[Delivery] = []
+        self.copies = 1
+        self.delay_s = 0.0
         self.deliveries: dict[int, Delivery] = {}
 
     @property
@@ -106,18 +135,48 @@ class Webhooks:
                 fields["WebhookSid"] = ear.sid
             if ear.type is not None:
                 fields["WebhookType"] = ear.type
-            self._send(
-                self._new_delivery(
-                    url=ear.url,
-                    method=ear.method,
-                    event_type=happening.event_type,
-                    conversation_sid=conversation.sid if conversation else None,
-                    webhook_sid=ear.sid,
-                    pairs=list(fields.items()),
-                    token=str(uuid.uuid4()),
-                    most_attempts=1 + ear.retries,
-                )
-            )
+            self.tell(ear, fields, conversation_sid=conversation.sid if conversation else None)
+
+    def tell(self, ear: Ear, fields: Mapping[str, str], *, conversation_sid: str | None) -> None:
+        """Deliver *fields*, with their ``EventType``, to one ear. Nobody is waited for."""
+        first = self._new_delivery(
+            url=ear.url,
+            method=ear.method,
+            event_type=fields["EventType"],
+            conversation_sid=conversation_sid,
+            webhook_sid=ear.sid,
+            pairs=list(fields.items()),
+            token=str(uuid.uuid4()),
+            most_attempts=1 + max(self._retries, ear.retries),
+            is_signed=ear.is_signed,
+            time_limit_s=ear.time_limit_s or TIME_LIMIT_S,
+        )
+        copies = [self._again(first, most_attempts=first.most_attempts) for _ in range(self.copies - 1)]
+        for delivery in (first, *copies):
+            if self._holding & {None, conversation_sid}:
+                self._held.append(delivery)
+            else:
+                self._send(delivery)
+
+    def hold(self, conversation_sid: str | None = None) -> None:
+        """Keep back what is to be delivered from now on, of one conversation or all."""
+        self._holding.add(conversation_sid)
+
+    async def release(
+        self, conversation_sid: str | None = None, *, seed: int | None = None, together: bool = False
+    ) -> list[Delivery]:
+        """Hold no longer, and deliver what was held: of one conversation or all.
+
+        With a *seed* in another order, always the same for the same seed. One after the other, each when the one
+        before has ended, unless *together*. Gives the deliveries in the order in which they were sent.
+        """
+        self._holding = self._holding - {conversation_sid} if conversation_sid else set()
+        freed = [one for one in self._held if conversation_sid in (None, one.conversation_sid)]
+        self._held = [one for one in self._held if conversation_sid not in (None, one.conversation_sid)]
+        if seed is not None:
+            random.Random(seed).shuffle(freed)  # noqa: S311  (an order, no secret)
+        await self._send_all(freed, together=together)
+        return freed
 
     async def repeat(self, n: int, *, times: int, together: bool, url: str | None = None) -> list[Delivery]:
         """Send delivery *n* again, *times* times, at once or one after the other; the same but for the signature.
@@ -125,24 +184,8 @@ class Webhooks:
         Gives the repeats when all have ended. Raises `KeyError` where there is no such delivery.
         """
         first = self.deliveries[n]
-        repeats = []
-        for _ in range(times):
-            again = self._new_delivery(
-                url=url or first.url,
-                method=first.method,
-                event_type=first.event_type,
-                conversation_sid=first.conversation_sid,
-                webhook_sid=first.webhook_sid,
-                pairs=list(first.pairs),
-                token=first.token,
-                most_attempts=1,
-                repeat_of=n,
-            )
-            repeats.append(again)
-            self._send(again)
-            if not together:
-                await self.ended([again])
-        await self.ended(repeats)
+        repeats = [self._again(first, most_attempts=1, url=url) for _ in range(times)]
+        await self._send_all(repeats, together=together)
         return repeats
 
     async def ended(self, deliveries: Sequence[Delivery]) -> None:
@@ -188,14 +231,35 @@ class Webhooks:
 
     def _ears(
         self, event_type: str, service: Service, generation: Generation, conversation: Conversation | None
-    ) -> Iterator[_Ear]:
+    ) -> Iterator[Ear]:
         hook = service.hooks[generation]
         if hook.post_url and event_type in hook.filters:
-            yield _Ear(hook.post_url, hook.method, max(self._retries, hook.post_retry_count))
+            yield Ear(url=hook.post_url, method=hook.method, retries=hook.post_retry_count)
+        is_typed = generation == "chat" or self._world.switches.webhook_type_in_conversations
         for scoped in conversation.webhooks.values() if conversation else ():
             if scoped.target == "webhook" and scoped.url and event_type in scoped.filters:
-                kind = scoped.target if generation == "chat" else None
-                yield _Ear(scoped.url, scoped.method, max(self._retries, scoped.retry_count), scoped.sid, kind)
+                yield Ear(
+                    url=scoped.url,
+                    method=scoped.method,
+                    retries=scoped.retry_count,
+                    sid=scoped.sid,
+                    type=scoped.target if is_typed else None,
+                )
+
+    def _again(self, first: Delivery, *, most_attempts: int, url: str | None = None) -> Delivery:
+        return self._new_delivery(
+            url=url or first.url,
+            method=first.method,
+            event_type=first.event_type,
+            conversation_sid=first.conversation_sid,
+            webhook_sid=first.webhook_sid,
+            pairs=list(first.pairs),
+            token=first.token,
+            most_attempts=most_attempts,
+            is_signed=first.is_signed,
+            time_limit_s=first.time_limit_s,
+            repeat_of=first.n,
+        )
 
     def _new_delivery(
         self,
@@ -208,6 +272,8 @@ class Webhooks:
         pairs: list[tuple[str, str]],
         token: str,
         most_attempts: int,
+        is_signed: bool,
+        time_limit_s: float,
         repeat_of: int | None = None,
     ) -> Delivery:
         delivery = Delivery(
@@ -220,6 +286,8 @@ class Webhooks:
             pairs=pairs,
             token=token,
             most_attempts=most_attempts,
+            is_signed=is_signed,
+            time_limit_s=time_limit_s,
             repeat_of=repeat_of,
         )
         self.deliveries[self._count] = delivery
@@ -230,7 +298,16 @@ class Webhooks:
     def _send(self, delivery: Delivery) -> None:
         delivery.task = asyncio.create_task(self._deliver(delivery), name=f"delivery {delivery.n}")
 
+    async def _send_all(self, deliveries: Sequence[Delivery], *, together: bool) -> None:
+        for one in deliveries:
+            self._send(one)
+            if not together:
+                await self.ended([one])
+        await self.ended(deliveries)
+
     async def _deliver(self, delivery: Delivery) -> None:
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
         while delivery.attempts < delivery.most_attempts:
             if delivery.attempts:
                 delivery.pairs = [
@@ -245,12 +322,11 @@ class Webhooks:
         delivery.status, delivery.error = None, None
         url, body = _address(delivery)
         signed = delivery.pairs if body is not None else ()
-        delivery.headers = {
-            "X-Twilio-Signature": sign(self._world.account.auth_token, url, signed),
-            "I-Twilio-Idempotency-Token": delivery.token,
-            "User-Agent": "TwilioProxy/1.1",
-            "Accept": "*/*",
-        }
+        delivery.headers = {"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"}
+        if delivery.is_signed:
+            delivery.headers["X-Twilio-Signature"] = sign(self._world.account.auth_token, url, signed)
+        if self._world.switches.deliveries_carry_tokens:
+            delivery.headers["I-Twilio-Idempotency-Token"] = delivery.token
         if body is not None:
             delivery.headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
         try:
@@ -259,6 +335,7 @@ class Webhooks:
                 URL(url, encoded=True),
                 data=body,
                 headers=delivery.headers,
+                timeout=ClientTimeout(total=delivery.time_limit_s),
                 allow_redirects=False,
             )
             async with answer:
@@ -268,15 +345,13 @@ class Webhooks:
             delivery.error = "it was given up"
             raise
         except TimeoutError:
-            delivery.error = f"no answer within {TIME_LIMIT_S:g} s"
+            delivery.error = f"no answer within {delivery.time_limit_s:g} s"
         except (ClientError, OSError, ValueError) as problem:
             delivery.error = f"{type(problem).__name__}: {problem}"
 
     def _connections(self) -> ClientSession:
         if self._session is None:
-            self._session = ClientSession(
-                connector=TCPConnector(limit=0), timeout=ClientTimeout(total=TIME_LIMIT_S), auto_decompress=False
-            )
+            self._session = ClientSession(connector=TCPConnector(limit=0), auto_decompress=False)
         return self._session
 
 

@@ -21,6 +21,11 @@ JSON: TypeAlias = dict[str, Any]
 CUSTOMER_ROLE = "RL" + "c" * 32
 AGENT_ROLE = "RL" + "a" * 32
 
+WORKFLOW_NAME = "Assign to Anyone"
+QUEUE_NAME = "Everyone"
+TASK_CHANNELS = ("default", "chat", "sms", "video", "voice", "email")
+TASK_CHANNEL_SIDS = {name: "TC" + str(n) * 32 for n, name in enumerate(TASK_CHANNELS)}
+
 LIVE_TASK = frozenset({"pending", "reserved", "assigned", "wrapping"})
 
 
@@ -163,6 +168,11 @@ class Conversation:
     webhooks: dict[str, ScopedWebhook] = field(default_factory=dict)
     listeners: set[asyncio.Queue[Message]] = field(default_factory=set)
 
+    @property
+    def details(self) -> JSON:
+        """The attributes as an object; empty where they are none."""
+        return _as_object(self.attributes)
+
     def person(self, key: str) -> Participant | None:
         """A participant by SID, identity or address."""
         found = self.participants.get(key)
@@ -172,6 +182,20 @@ class Conversation:
     def customer(self) -> Participant | None:
         """The first participant who is no agent."""
         return next((one for one in self.participants.values() if one.role_sid != AGENT_ROLE), None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Workspace:
+    """The account's one workspace. *events_filter* names the events that its callback hears, parted by commas."""
+
+    sid: str
+    friendly_name: str
+    event_callback_url: str
+    events_filter: str | None
+    created: datetime
+    updated: datetime
+    multi_task_enabled: bool = True
+    queue_order: str = "FIFO"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,7 +212,10 @@ class Reservation:
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """Work for an agent. *version* counts its changes and is its ETag."""
+    """Work for an agent. *version* counts its changes and is its ETag.
+
+    *passed_on_from* is the task of the agent who passes the customer on with this one.
+    """
 
     sid: str
     attributes: str
@@ -205,6 +232,7 @@ class Task:
     updated: datetime
     virtual_start: datetime
     version: int = 0
+    passed_on_from: str | None = None
     reservations: dict[str, Reservation] = field(default_factory=dict)
 
     @property
@@ -214,8 +242,7 @@ class Task:
     @property
     def details(self) -> JSON:
         """The attributes as an object; empty where they are none."""
-        loaded = json.loads(self.attributes)
-        return loaded if isinstance(loaded, dict) else {}
+        return _as_object(self.attributes)
 
     @property
     def conversation_sid(self) -> str | None:
@@ -223,10 +250,27 @@ class Task:
         return self.details.get("conversationSid") or self.details.get("channelSid")
 
     @property
+    def channel_sid(self) -> str:
+        """The SID of the task channel, which *channel* may give by its unique name."""
+        if self.channel.startswith("TC"):
+            return self.channel
+        return TASK_CHANNEL_SIDS.get(self.channel, TASK_CHANNEL_SIDS["default"])
+
+    @property
+    def channel_name(self) -> str:
+        """The unique name of the task channel, which *channel* may give by its SID."""
+        return next((name for name, sid in TASK_CHANNEL_SIDS.items() if self.channel == sid), self.channel)
+
+    @property
     def worker(self) -> Reservation | None:
-        """The reservation of the worker who has, or had, the task."""
+        """The reservation of the worker who has, or had, the task; of several, the last."""
         taken = ("accepted", "wrapping", "completed")
-        return next((one for one in self.reservations.values() if one.status in taken), None)
+        return next((one for one in reversed(self.reservations.values()) if one.status in taken), None)
+
+    @property
+    def offer(self) -> Reservation | None:
+        """The reservation that a worker has not answered yet."""
+        return next((one for one in self.reservations.values() if one.status == "pending"), None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -250,7 +294,7 @@ class InteractionParticipant:
 
 @dataclass(slots=True, kw_only=True)
 class Interaction:
-    """Flex's record of one contact, with its one channel."""
+    """Flex's record of one contact, with its one channel; *error* is why a failed one failed."""
 
     sid: str
     channel_sid: str
@@ -261,12 +305,84 @@ class Interaction:
     context_sid: str | None
     webhook_ttid: str | None
     status: str = "active"
+    error: tuple[int, str] | None = None
     invites: dict[str, Invite] = field(default_factory=dict)
     participants: dict[str, InteractionParticipant] = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True)
+class InteractionWebhook:
+    """Who hears of interactions: of all (*type* ``global``) or of those made with this *sid*, which Flex calls TTID."""
+
+    sid: str
+    type: str
+    url: str
+    method: str
+    events: list[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class FlexFlow:
+    """What happens to a new chat of one channel type. *integration* has the parameters of *integration_type*."""
+
+    sid: str
+    friendly_name: str
+    chat_service_sid: str
+    channel_type: str
+    contact_identity: str | None
+    enabled: bool
+    integration_type: str | None
+    integration: JSON
+    long_lived: bool
+    janitor_enabled: bool
+    created: datetime
+    updated: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class FlowChannel:
+    """What Flex knows of a channel that a Flex Flow made. *is_web*: made as a WebChannel.
+
+    *task_attributes* are those given for its tasks; *is_cleaned*: the janitor has been here since its end.
+    """
+
+    sid: str
+    flow_sid: str
+    is_web: bool
+    identity: str
+    user_sid: str
+    target: str | None
+    long_lived: bool
+    task_attributes: JSON
+    created: datetime
+    updated: datetime
+    task_sid: str | None = None
+    is_cleaned: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Address:
+    """An address on Twilio's side, and what is made of a new contact there."""
+
+    sid: str
+    type: str
+    address: str
+    friendly_name: str | None
+    country: str | None
+    enabled: bool
+    creation: str
+    service_sid: str | None
+    webhook_url: str | None
+    webhook_method: str
+    webhook_filters: list[str]
+    flow_sid: str | None
+    retry_count: int
+    created: datetime
+    updated: datetime
+
+
 class World:
-    """All that the account has. *now* tells the time."""
+    """All that the account has. *now* tells the time; *invited* gives the interaction's SID for an invite's task's."""
 
     def __init__(self, account: Account, switches: Switches, now: Callable[[], datetime]) -> None:
         self.account = account
@@ -276,8 +392,21 @@ class World:
         self.conversations: dict[str, Conversation] = {}
         self.tasks: dict[str, Task] = {}
         self.interactions: dict[str, Interaction] = {}
+        self.invited: dict[str, str] = {}
+        self.interaction_webhooks: dict[str, InteractionWebhook] = {}
+        self.flows: dict[str, FlexFlow] = {}
+        self.flow_channels: dict[str, FlowChannel] = {}
+        self.addresses: dict[str, Address] = {}
         self.workers: dict[str, str] = {}
         self.add_service(account.service_sid)
+        self.workspace = Workspace(
+            sid=account.workspace_sid,
+            friendly_name="Flex Task Assignment",
+            event_callback_url="",
+            events_filter=None,
+            created=now(),
+            updated=now(),
+        )
 
     def add_service(self, sid: str) -> Service:
         """The service *sid*; it is made where it is not known."""
@@ -308,18 +437,35 @@ class World:
 
     def live_interaction(self, conversation_sid: str) -> Interaction | None:
         """The interaction that a conversation is mapped to, if it is still going on."""
-        for one in self.interactions.values():
-            if one.conversation_sid != conversation_sid or one.status != "active":
+        for one in self.interactions_of(conversation_sid):
+            if one.status != "active":
                 continue
             has_task = self.any_live(invite.task_sid for invite in one.invites.values())
             if has_task or not self.switches.canceled_task_frees_conversation:
                 return one
         return None
 
+    def interactions_of(self, conversation_sid: str) -> list[Interaction]:
+        """The interactions of a conversation, oldest first."""
+        return [one for one in self.interactions.values() if one.conversation_sid == conversation_sid]
+
+    def interaction_of(self, task: Task) -> Interaction | None:
+        """The interaction whose invite made a task."""
+        return self.interactions.get(self.invited.get(task.sid, ""))
+
     def any_live(self, task_sids: Iterable[str]) -> bool:
         """Whether one of these tasks is waited for or worked on."""
         return any(sid in self.tasks and self.tasks[sid].is_live for sid in task_sids)
 
+    def age_s(self, task: Task) -> int:
+        """How long ago a task was made, in seconds."""
+        return int((self.now() - task.created).total_seconds())
+
     def worker_sid(self, name: str) -> str:
         """The SID of the worker *name*; always the same."""
         return self.workers.setdefault(name, new_sid("WK"))
+
+
+def _as_object(text: str) -> JSON:
+    loaded = json.loads(text)
+    return loaded if isinstance(loaded, dict) else {}
