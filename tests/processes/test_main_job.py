@@ -1,0 +1,31 @@
+"""The main job, by two processes: `usher serve` against `usher sandbox`."""
+
+import pytest
+
+from tests.gateway.house import GENERATIONS
+from tests.processes.harness import BRIDGE, GREETING, Site
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.promise(6)
+async def test_a_customer_is_greeted_handed_over_and_then_met_with_silence(place: Site) -> None:
+    await place.start()
+    sids = [await place.begin(generation) for generation in GENERATIONS]
+    for sid in sids:
+        assert await place.write(sid, "Hello") == 200
+        await place.says(sid, GREETING)
+        assert await place.write(sid, "My invoice is wrong") == 200
+        await place.says(sid, GREETING, BRIDGE)
+        task = await place.hands_over(sid)
+        assert task["attributes"]["topic"] == "My invoice is wrong"
+        assert task["attributes"]["pre_engagement_data"] == {"friendlyName": "Jana", "question": "invoice"}
+
+        await place.ask("POST", f"tasks/{task['sid']}/accept")
+        for turn in range(20):
+            assert await place.write(sid, f"message {turn}") == 200
+            await place.ask("POST", f"tasks/{task['sid']}/messages", body=f"answer {turn}")
+        await place.settled()
+        assert await place.said(sid) == [GREETING, BRIDGE]
+        assert len(await place.tasks(sid)) == 1
+    assert len(await place.requests("POST", "/v1/Interactions")) == len(sids)
