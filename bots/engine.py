@@ -192,7 +192,7 @@ class _Taking:
 
     def handed_off(self, event: HandedOff) -> None:
         handoff = self.conversation.handoff
-        if handoff is None or handoff.id != event.handoff_id:
+        if handoff is None or handoff.id != event.answers:
             return self.change("handed off: not ours any more")
         known = replace(
             handoff,
@@ -204,7 +204,7 @@ class _Taking:
 
     def effect_failed(self, event: EffectFailed) -> None:
         handoff = self.conversation.handoff
-        if event.effect == "hand_off" and handoff is not None and handoff.id == event.effect_id:
+        if event.effect == "hand_off" and handoff is not None and handoff.id == event.answers:
             self.change("handoff failed", handoff=None)
             self._hand_to("bot")
             return self._climb(self._fail)

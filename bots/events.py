@@ -13,10 +13,14 @@ import msgspec
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
-    """What all events have: *key*, unique for ever, and *at*, when it happened (aware, UTC)."""
+    """What all events have: *key*, unique for ever, and *at*, when it happened (aware, UTC).
+
+    *answers* is the id of the effect whose end this is, empty where it is none's.
+    """
 
     key: str
     at: datetime
+    answers: str = ""
 
 
 class Media(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,7 +88,6 @@ class CaughtUp(Happening, frozen=True, kw_only=True, tag="caught_up"):
 class EffectFailed(Happening, frozen=True, kw_only=True, tag="effect_failed"):
     """Twilio will not take an effect: *effect* is its kind, *reason* for the operator."""
 
-    effect_id: str
     effect: str
     reason: str
 
@@ -92,7 +95,6 @@ class EffectFailed(Happening, frozen=True, kw_only=True, tag="effect_failed"):
 class HandedOff(Happening, frozen=True, kw_only=True, tag="handed_off"):
     """The task exists. SIDs of the interaction, its channel and the task."""
 
-    handoff_id: str
     interaction: str
     interaction_channel: str
     task: str

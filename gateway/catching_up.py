@@ -16,6 +16,7 @@ from bots.conversation import Conversation
 from bots.effects import Fetch
 from bots.events import CaughtUp, Message, Missed
 from gateway.inbox import TOO_OLD, Inbox
+from gateway.outbox import TOLD, Done
 from gateway.patience import READ_LIMIT_S, reads
 from gateway.store import Leased, Store, StoreUnavailable
 from gateway.twilio_api import StoredMessage, Twilio
@@ -70,7 +71,7 @@ class CatchingUp:
             except Exception:
                 self._log.exception("cannot look into what was refused: a bug")
 
-    async def perform(self, leased: Leased, look: bool) -> None:  # noqa: ARG002  # a read may be repeated
+    async def perform(self, leased: Leased, look: bool) -> Done:  # noqa: ARG002  # a read may be repeated
         """Read the messages after the last known one; those of others go into the inbox, then that it is done."""
         effect, conversation = leased.outgoing.effect, leased.conversation
         assert isinstance(effect, Fetch)  # noqa: S101
@@ -84,8 +85,10 @@ class CatchingUp:
         except (TwilioError, TimeoutError) as failed:
             reason = str(failed) or type(failed).__name__
             self._log.warning("cannot read missed messages", conversation=conversation.id, why=reason)
-        done = CaughtUp(key=f"{leased.outgoing.id}:answer", at=self._clock(), through=through, reason=reason)
+        name = leased.outgoing.id
+        done = CaughtUp(key=f"{name}:answer", answers=name, at=self._clock(), through=through, reason=reason)
         await self._inbox.receive_surely(conversation, done)
+        return TOLD
 
     async def _read(self, conversation: Conversation, after: int) -> list[StoredMessage]:
         medium = self._twilio.medium(conversation.channel)

@@ -15,6 +15,7 @@ from bots.conversation import Conversation
 from bots.effects import LookAround
 from bots.events import LookedAround, Participant
 from gateway.inbox import Inbox
+from gateway.outbox import TOLD, Done
 from gateway.store import Leased, Store
 from gateway.twilio_api import Twilio
 
@@ -39,14 +40,14 @@ class Ending:
         self._settling_s = settling_s
         self._ours = ours
 
-    async def perform(self, leased: Leased, look: bool) -> None:  # noqa: ARG002  # a read may be repeated
+    async def perform(self, leased: Leased, look: bool) -> Done:  # noqa: ARG002  # a read may be repeated
         """Let the sign settle, look, and tell the inbox. Raises `TwilioError`."""
         effect = leased.outgoing.effect
         assert isinstance(effect, LookAround)  # noqa: S101
         await asyncio.sleep(self._settling_s)
         conversation = await self._store.load(leased.conversation.id) or leased.conversation
         if conversation.owner not in {"queued", "agent"}:
-            return
+            return Done()
         medium = self._twilio.medium(conversation.channel)
         surroundings, participants, tasks = await asyncio.gather(
             medium.surroundings(conversation.id),
@@ -56,6 +57,7 @@ class Ending:
         live = [task for task in tasks if task.is_live]
         found = LookedAround(
             key=f"{leased.outgoing.id}:answer",
+            answers=leased.outgoing.id,
             at=self._clock(),
             state=surroundings.state,
             live_tasks=tuple(task.sid for task in live),
@@ -64,6 +66,7 @@ class Ending:
             again=effect.again,
         )
         await self._inbox.receive_surely(conversation, found)
+        return TOLD
 
     def _is_agent(self, participant: Participant, conversation: Conversation) -> bool:
         known = {"", conversation.customer.author, *self._ours}

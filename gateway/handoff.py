@@ -16,6 +16,7 @@ from bots.effects import HandOff
 from bots.events import HandedOff, LookedUp
 from gateway.inbox import Inbox
 from gateway.lookup import Lookup
+from gateway.outbox import TOLD, Done
 from gateway.store import Leased, Store
 from gateway.targets import Target, Targets
 from gateway.twilio_api import Twilio
@@ -51,7 +52,7 @@ class Handoffs:
         self._webhook_url = webhook_url
         self._log = structlog.get_logger("handoff")
 
-    async def perform(self, leased: Leased, look: bool) -> None:
+    async def perform(self, leased: Leased, look: bool) -> Done:
         """Create the task unless, with *look*, it is found; tell the inbox. Raises `TwilioError`."""
         conversation = await self._informed(leased)
         handoff_id = leased.outgoing.id
@@ -62,12 +63,13 @@ class Handoffs:
         done = HandedOff(
             key=f"{handoff_id}:answer",
             at=self._clock(),
-            handoff_id=handoff_id,
+            answers=handoff_id,
             interaction=made.sid,
             interaction_channel=made.channel,
             task=made.task,
         )
         await self._inbox.receive_surely(conversation, done)
+        return TOLD
 
     async def _create(self, conversation: Conversation, leased: Leased) -> Interaction:
         effect = leased.outgoing.effect

@@ -95,10 +95,19 @@ class Inbox:
                 Outgoing(id=name, position=came.position * MOST_EFFECTS + n, epoch=epoch, effect=effect)
                 for n, (name, epoch, effect) in enumerate(due)
             ),
-            ended=Ended(event.effect_id, "failed", event.reason) if isinstance(event, EffectFailed) else None,
+            ended=_ended(event),
             drops_older=conversation.epoch > loaded.conversation.epoch,
             others_pending=loaded.on_the_wire > 0,
         )
+
+
+def _ended(event: Event) -> Ended | None:
+    """The end of the effect that *event* answers: it ends in the commit that takes its answer in, or not at all."""
+    if not event.answers:
+        return None
+    if isinstance(event, EffectFailed):
+        return Ended(event.answers, "failed", event.reason)
+    return Ended(event.answers, "performed", "")
 
 
 def _next(conversation: Conversation, waiting: Sequence[Entry]) -> Entry | None:

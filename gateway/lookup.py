@@ -7,10 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from msgspec.structs import replace
 
 from bots.conversation import Conversation
 from bots.events import LookedUp, LookupFailed, Participant
 from gateway.inbox import Inbox
+from gateway.outbox import TOLD, Done
 from gateway.patience import READ_LIMIT_S, reads
 from gateway.store import Leased
 from gateway.twilio_api import Surroundings, Task, Twilio
@@ -27,7 +29,7 @@ class Lookup:
         self._ours = ours
         self._log = structlog.get_logger("lookup")
 
-    async def perform(self, leased: Leased, look: bool) -> None:  # noqa: ARG002  # a read may be repeated
+    async def perform(self, leased: Leased, look: bool) -> Done:  # noqa: ARG002  # a read may be repeated
         """Ask, and put what comes back into the inbox: an answer, or that there was none in time."""
         key = f"{leased.outgoing.id}:answer"
         answer: LookedUp | LookupFailed
@@ -37,7 +39,8 @@ class Lookup:
             reason = str(failed) or type(failed).__name__
             self._log.warning("lookup failed, going on without", conversation=leased.conversation.id, why=reason)
             answer = LookupFailed(key=key, at=self._clock(), reason=reason)
-        await self._inbox.receive_surely(leased.conversation, answer)
+        await self._inbox.receive_surely(leased.conversation, replace(answer, answers=leased.outgoing.id))
+        return TOLD
 
     async def ask(self, conversation: Conversation, key: str) -> LookedUp:
         """Two reads at once, 2 s each, three tries within 5 s. Raises `TwilioError` or `TimeoutError`."""

@@ -23,9 +23,20 @@ from gateway.patience import pause_s, surely
 from gateway.store import Changes, Ending, Leased, Store, StoreUnavailable
 from gateway.twilio_api.errors import AlreadyClosed, NotTaken, OutcomeUnknown, Refused
 
-Performer: TypeAlias = Callable[[Leased, bool], Awaitable[int | None]]
-"""Performs one effect; with ``True`` an earlier try may have had its effect, so it looks first. Gives a message's
-index. Raises `gateway.twilio_api.errors.TwilioError`."""
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An effect was performed. *index* is a message's; *told*: the inbox has the answer, and ended it with that."""
+
+    index: int | None = None
+    told: bool = False
+
+
+TOLD = Done(told=True)
+
+Performer: TypeAlias = Callable[[Leased, bool], Awaitable[Done]]
+"""Performs one effect; with ``True`` an earlier try may have had its effect, so it looks first.
+Raises `gateway.twilio_api.errors.TwilioError`."""
 
 TAKE_OVER_AT_ONCE = 100
 DEEDS = "deeds"
@@ -174,7 +185,7 @@ class Outbox:
         while not self._stopping and await self._is_ours(item, doubtful=tries > 0 or look):
             why: NotTaken | OutcomeUnknown
             try:
-                index = await self._performers[type(leased.outgoing.effect)](leased, look)
+                done = await self._performers[type(leased.outgoing.effect)](leased, look)
             except NotTaken as failed:
                 why, pause = failed, pause_s(tries + 1, failed.retry_after_s)
             except OutcomeUnknown as failed:
@@ -186,7 +197,7 @@ class Outbox:
                 self._log.exception("effect not performed: a bug", **_about(leased))
                 return await self._refused(leased, Refused(f"a bug: {type(bug).__name__}", code=0))
             else:
-                return await self._finish(leased, "performed", index=index)
+                return None if done.told else await self._finish(leased, "performed", index=done.index)
             tries += 1
             self._log.warning("effect not performed yet", **_about(leased), tries=tries, why=str(why), pause_s=pause)
             await self._note_attempt(leased.outgoing.id, str(why))
@@ -213,7 +224,7 @@ class Outbox:
             await self._inbox.receive_surely(leased.conversation, closed)
             return await self._finish(leased, "refused", reason=str(refused))
         failed = EffectFailed(
-            key=f"{effect.id}:failed", at=self._clock(), effect_id=effect.id, effect=name, reason=str(refused)
+            key=f"{effect.id}:failed", at=self._clock(), answers=effect.id, effect=name, reason=str(refused)
         )
         await self._inbox.receive_surely(leased.conversation, failed)
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from bots.effects import Say
+from gateway.outbox import Done
 from gateway.store import Leased
 from gateway.twilio_api import Twilio
 from gateway.twilio_api.messages import EFFECT_ID
@@ -20,7 +21,7 @@ class Saying:
         self._twilio = twilio
         self._bot_name = bot_name
 
-    async def say(self, leased: Leased, look: bool) -> int:  # a performer
+    async def say(self, leased: Leased, look: bool) -> Done:  # a performer
         """Write the message; gives its index. With *look* one that carries our id already counts as written."""
         conversation, outgoing = leased.conversation, leased.outgoing
         assert isinstance(outgoing.effect, Say)  # noqa: S101
@@ -28,14 +29,16 @@ class Saying:
         if look:
             for message in await medium.messages_after(conversation.id, conversation.heard.through - LOOK_BACK):
                 if message.attributes.get(EFFECT_ID) == outgoing.id:
-                    return message.index
-        return await medium.send(
+                    return Done(message.index)
+        index = await medium.send(
             conversation.id,
             author=self._bot_name,
             text=outgoing.effect.text,
             attributes=json.dumps({EFFECT_ID: outgoing.id}),
         )
+        return Done(index)
 
-    async def close(self, leased: Leased, look: bool) -> None:  # noqa: ARG002
+    async def close(self, leased: Leased, look: bool) -> Done:  # noqa: ARG002
         """Close the conversation; a second time changes nothing, so there is no need to look."""
         await self._twilio.medium(leased.conversation.channel).close(leased.conversation.id)
+        return Done()

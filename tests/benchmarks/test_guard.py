@@ -27,18 +27,18 @@ LIMITS = {
     # What is counted: for the first message of a conversation, for a later one.
     #
     # From BEGIN to COMMIT. A later message has two transactions: the turn (8 statements), the end of its effect (3).
-    # The first has the lookup's answer and the lookup's end as well.
-    "SQL statements": (24, 11),
+    # The first has the lookup's answer as well, which ends the lookup.
+    "SQL statements": (22, 11),
     # A later message: its entry in the journal, the record, the effect, the effect's end.
     "rows written": (9, 4),
     # Times that the event loop waits for the store's thread: one for each transaction.
-    "hops to the store's thread": (4, 2),
+    "hops to the store's thread": (3, 2),
     # The reply; at first the lookup's two reads as well.
     "requests to Twilio": (3, 1),
     # Functions of the packages gateway and bots that are entered on the event loop.
-    "own calls on the event loop": (101, 56),
+    "own calls on the event loop": (95, 57),
     # The same in the store's thread, where turns are taken: load, decide, save.
-    "own calls in the store's thread": (104, 56),
+    "own calls in the store's thread": (105, 62),
     # Functions of all packages. They are 1014 to 1089 and 376 to 407 on Python 3.11 to 3.13; a tenth is added for
     # other versions of the libraries.
     "all calls on the event loop": (1200, 450),

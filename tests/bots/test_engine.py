@@ -325,11 +325,11 @@ class TestHandoff:
         return take(version, conversation(), message(), message("bill", index=2, key="IM2")).conversation
 
     def failed(self, effect_id: str = "IM2.1", effect: str = "hand_off", key: str = "f") -> EffectFailed:
-        return EffectFailed(key=key, at=NOW, effect_id=effect_id, effect=effect, reason="HTTP 400")
+        return EffectFailed(key=key, at=NOW, answers=effect_id, effect=effect, reason="HTTP 400")
 
     def test_the_interaction_is_remembered(self) -> None:
         version = Version(flow())
-        done = HandedOff(key="h", at=NOW, handoff_id="IM2.1", interaction="KD1", interaction_channel="UO1", task="WT1")
+        done = HandedOff(key="h", at=NOW, answers="IM2.1", interaction="KD1", interaction_channel="UO1", task="WT1")
         after = take(version, self.queued(version), done).conversation
         assert after.handoff == Handoff("IM2.1", "support", "KD1", "UO1", "WT1")
         assert after.owner == "queued"
@@ -337,7 +337,7 @@ class TestHandoff:
     def test_another_handoffs_task_changes_nothing(self) -> None:
         version = Version(flow())
         start = self.queued(version)
-        done = HandedOff(key="h", at=NOW, handoff_id="other", interaction="KD1", interaction_channel="UO1", task="WT1")
+        done = HandedOff(key="h", at=NOW, answers="other", interaction="KD1", interaction_channel="UO1", task="WT1")
         assert take(version, start, done).conversation == start
 
     @pytest.mark.promise(7)
@@ -397,7 +397,7 @@ class TestLadder:
         turn = take(version, conversation(), message())
         assert turn.conversation.handoff is not None
         failed = EffectFailed(
-            key="f", at=NOW, effect_id=turn.conversation.handoff.id, effect="hand_off", reason="HTTP 400"
+            key="f", at=NOW, answers=turn.conversation.handoff.id, effect="hand_off", reason="HTTP 400"
         )
         turn = take(version, turn.conversation, failed)
         assert turn.effects == ()
@@ -410,7 +410,7 @@ class TestLadder:
     def test_a_text_that_twilio_refuses_is_trouble_too(self) -> None:
         version = Version(flow(trouble="sorry"))
         start = take(version, conversation(), message()).conversation
-        failed = EffectFailed(key="f", at=NOW, effect_id="IM1.0", effect="say", reason="HTTP 400")
+        failed = EffectFailed(key="f", at=NOW, answers="IM1.0", effect="say", reason="HTTP 400")
         turn = take(version, start, failed)
         assert texts(turn.effects) == ["Nobody is here. Leave a message."]
         again = take(version, turn.conversation, replace(failed, key="f2"))
@@ -419,7 +419,7 @@ class TestLadder:
     def test_a_refused_text_does_not_take_the_chat_from_the_queue(self) -> None:
         version = Version(flow(trouble="sorry"))
         queued = take(version, conversation(), message(), message("bill", index=2, key="IM2")).conversation
-        failed = EffectFailed(key="f", at=NOW, effect_id="IM2.0", effect="say", reason="HTTP 400")
+        failed = EffectFailed(key="f", at=NOW, answers="IM2.0", effect="say", reason="HTTP 400")
         assert take(version, queued, failed).conversation == queued
 
     def test_a_circle_of_texts_ends_as_trouble(self) -> None:

@@ -650,7 +650,7 @@ def test_a_checked_flow_never_raises_and_always_waits_for_somebody(flow: Version
     now = conversation()
     for number, text in enumerate(messages):
         if text == NOBODY_COMES and now.handoff is not None:
-            failed = EffectFailed(key=f"f{number}", at=NOW, effect_id=now.handoff.id, effect="hand_off", reason="400")
+            failed = EffectFailed(key=f"f{number}", at=NOW, answers=now.handoff.id, effect="hand_off", reason="400")
             turn = step(flow, now, failed, NOW)
             assert said(turn), "the customer is told"
         else:
