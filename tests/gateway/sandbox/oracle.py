@@ -54,6 +54,14 @@ class Oracle:
         return self.client.flex_api.v1.interaction
 
     @property
+    def flex(self) -> Any:
+        return self.client.flex_api.v1
+
+    @property
+    def addresses(self) -> Any:
+        return self.client.conversations.v1.address_configurations
+
+    @property
     def workspace(self) -> Any:
         return self.client.taskrouter.v1.workspaces(self.account.workspace_sid)
 
@@ -63,6 +71,14 @@ class Oracle:
         """A raw request with the account's credentials."""
         response = await self.client.request_async(method, url, data=form, headers=headers)
         return response.status_code, json.loads(response.text or "{}")
+
+    async def webhook(self, url: str, *events: str, **more: str) -> dict[str, Any]:
+        """An interaction webhook, made by a raw request: the client does not know them."""
+        instances = f"https://flex-api.twilio.com/v1/Instances/{self.account.instance_sid}"
+        form = {"WebhookUrl": url, "WebhookMethod": "POST", "WebhookEvents": list(events), **more}
+        status, body = await self.call("POST", f"{instances}/InteractionWebhooks", form)
+        assert status == 201, body
+        return body
 
     async def delete(self, thing: Any, header: dict[str, str]) -> None:
         """Delete *thing* with the webhook header in *header*, which the client's own ``delete`` forgets to send."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from twilio.base.exceptions import TwilioRestException
 
 from gateway.sandbox import Sandbox
 from tests.gateway.sandbox.oracle import Oracle
@@ -96,3 +97,54 @@ async def test_flex_and_taskrouter(sandbox: Sandbox, oracle: Oracle) -> None:
     check("taskrouter_v1", "taskrouter.v1.workspace.task", oracle.http.json)
     await task.reservations.list_async()
     check("taskrouter_v1", "taskrouter.v1.workspace.task.task_reservation", oracle.http.json["reservations"][0])
+
+
+async def test_the_workspace(oracle: Oracle) -> None:
+    await oracle.workspace.fetch_async()
+    check("taskrouter_v1", "taskrouter.v1.workspace", oracle.http.json)
+
+
+async def test_flex_flows_and_their_channels(oracle: Oracle) -> None:
+    flow = await oracle.flex.flex_flow.create_async(
+        friendly_name="Bot web",
+        chat_service_sid=oracle.account.service_sid,
+        channel_type="web",
+        integration_type="external",
+        integration_url="http://127.0.0.1:1/hook",
+        enabled=True,
+    )
+    check("flex_v1", "flex.v1.flex_flow", oracle.http.json)
+    await oracle.flex.web_channel.create_async(
+        flex_flow_sid=flow.sid, identity="ann", customer_friendly_name="Ann", chat_friendly_name="Webchat"
+    )
+    check("flex_v1", "flex.v1.web_channel", oracle.http.json)
+    await oracle.flex.channel.create_async(
+        flex_flow_sid=flow.sid, identity="bob", chat_user_friendly_name="Bob", chat_friendly_name="Chat"
+    )
+    check("flex_v1", "flex.v1.channel", oracle.http.json)
+
+
+async def test_addresses_and_web_chats(oracle: Oracle) -> None:
+    address = await oracle.addresses.create_async(type="chat", address="web")
+    check("conversations_v1", "conversations.v1.configuration_address", oracle.http.json)
+    await oracle.client.flex_api.v2.web_channels.create_async(address_sid=address.sid)
+    check("flex_v2", "flex.v2.web_channel", oracle.http.json)
+
+
+async def test_a_participant_of_an_interaction(sandbox: Sandbox, oracle: Oracle) -> None:
+    """Also one who was added by REST, and one whose part is over."""
+    begun = await sandbox.create_conversation(identity="ann")
+    made = await oracle.interactions.create_async(
+        channel={"type": "web", "initiated_by": "customer", "properties": {"media_channel_sid": begun["sid"]}},
+        routing={"properties": {"workspace_sid": oracle.account.workspace_sid}},
+    )
+    people = made.channels(made.channel["sid"]).participants
+    name = "flex.v1.interaction.interaction_channel.interaction_channel_participant"
+    await people.create_async(type="external", media_properties={"name": "Bob"})
+    check("flex_v1", name, oracle.http.json)
+    await sandbox.agent_accepts(made.routing["properties"]["sid"])
+    agent = (await people.list_async())[2]
+    await agent.update_async(status="closed")
+    check("flex_v1", name, oracle.http.json)
+    with pytest.raises(TwilioRestException):
+        await people(agent.sid).update_async(status="closed")
