@@ -34,10 +34,14 @@ class LookAround(Deed, frozen=True, kw_only=True, tag="look_around"):
 
 
 class HandOff(Deed, frozen=True, kw_only=True, tag="hand_off"):
-    """Create the task for a person. *target* is a name in targets.yaml; *attributes* are the flow's own."""
+    """Create the task for a person. *target* is a name in targets.yaml; *attributes* are the flow's own.
+
+    *language* is the one in which the bot spoke, such as ``en``.
+    """
 
     target: str
     attributes: dict[str, Any] = {}
+    language: str = ""
 
 
 class Close(Deed, frozen=True, kw_only=True, tag="close"):

@@ -276,17 +276,17 @@ class _Taking:
 
     def _open(self, event: Message) -> None:
         """Begin a dialogue: with what is heard anywhere, else the message is offered to the first question."""
-        dialogue = Dialogue(version=self.version.hash, state=START, data=self._initial_data(), first_message=event.text)
+        dialogue = Dialogue(version=self.version.hash, state=START, data=self._initial_data(), first_message=event.said)
         self.changed.update(dialogue.data)
         self.change("open", dialogue=dialogue)
-        meaning = self.version.hearing.opening(event.text)
+        meaning = self.version.hearing.opening(event.said)
         if meaning is None:
-            self._enter(self.version.machine.move(START, "open"), offered=event.text)
+            self._enter(self.version.machine.move(START, "open"), offered=event.said)
         else:
             self._take(meaning, START)
 
     def _answer(self, dialogue: Dialogue, state: AskState, event: Message) -> None:
-        meaning = self.version.hearing.answer(dialogue.state, event.text)
+        meaning = self.version.hearing.answer(dialogue.state, event.said)
         if meaning is None:
             self._wrong(dialogue)
         else:
@@ -418,7 +418,8 @@ class _Taking:
     def _hand_off(self, target: str, attributes: dict[str, Any]) -> None:
         """Freeze the bot and ask for a person."""
         handoff = Handoff(id=effect_id(self.event.key, len(self.effects)), target=target)
-        self.effects.append(HandOff(target=target, attributes=attributes))
+        language = self.version.flow.language
+        self.effects.append(HandOff(target=target, attributes=attributes, language=language))
         self.change(self.rule, handoff=handoff)
         self._hand_to("queued")
 

@@ -44,6 +44,11 @@ class Message(Happening, frozen=True, kw_only=True, tag="message"):
     by_participant: bool = False
     media: tuple[Media, ...] = ()
 
+    @property
+    def said(self) -> str:
+        """What the message says: its text, failing that the names of its files."""
+        return self.text or ", ".join(one.filename or one.content_type or "file" for one in self.media)
+
 
 class Participant(msgspec.Struct, frozen=True, omit_defaults=True):
     """Someone in a conversation: by *address* on a *medium* (``sms``, ``whatsapp``) or by *identity* (web, agent)."""

@@ -5,7 +5,9 @@ https://www.twilio.com/docs/flex/developer/conversations/interactions-api/intera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +26,16 @@ from gateway.twilio_api.errors import Refused, TwilioError
 from gateway.twilio_api.flex import Interaction
 
 HANDOFF_ID = "usher_handoff_id"
+# https://www.twilio.com/docs/flex/developer/conversations/interactions-api/interactions: what an interaction's channel
+# may be; a custom channel or another one of Programmable Chat goes as web.
+MEDIA = {one: one for one in ("web", "chat", "sms", "whatsapp", "email", "messenger", "gbm")} | {
+    "facebook": "messenger"
+}
 # https://www.twilio.com/docs/api/errors/45353: the conversation has an interaction already
 DUPLICATE = 45353
+# https://www.twilio.com/docs/taskrouter/taskrouter-resource-limits: 4,096 bytes, blanks included; Flex adds its own.
+MOST_ATTRIBUTES = 3_000
+SHORTEST_CUT = 16
 ALSO_HEARD = ["onChannelUpdated", "onMemberAdded", "onMemberRemoved"]
 
 
@@ -75,12 +85,13 @@ class Handoffs:
         effect = leased.outgoing.effect
         assert isinstance(effect, HandOff)  # noqa: S101
         target = self._targets[effect.target]
-        attributes = _attributes(conversation, leased.outgoing.id, {**target.attributes, **effect.attributes})
+        own = {"language": effect.language, **target.attributes, **effect.attributes}
+        attributes = fitted(_attributes(conversation, leased.outgoing.id, own))
         if target.via == "task" and conversation.channel.generation == "chat":
             return await self._create_task(conversation, target, attributes)
         try:
             return await self._twilio.flex.create_interaction(
-                medium=conversation.channel.type or "web",
+                medium=MEDIA.get(conversation.channel.type, "web"),
                 conversation_id=conversation.id,
                 routing={
                     "workspace_sid": self._twilio.tasks.workspace,
@@ -100,6 +111,7 @@ class Handoffs:
         task = await self._twilio.tasks.create(
             attributes={**surroundings.attributes, **attributes, "channelSid": conversation.id},
             workflow=target.workflow,
+            queue=target.queue,
             task_channel=target.task_channel,
             priority=target.priority,
             timeout_s=target.timeout_s,
@@ -139,6 +151,27 @@ class Handoffs:
         return await self._store.load(conversation.id) or conversation
 
 
+def fitted(attributes: dict[str, Any]) -> dict[str, Any]:
+    """*attributes*, the longest texts in them cut until TaskRouter takes them all. Our own id stays whole."""
+    kept = copy.deepcopy(attributes)
+    while len(json.dumps(kept, ensure_ascii=False).encode()) > MOST_ATTRIBUTES:
+        longest = max(_texts(kept), key=lambda found: len(found[2]), default=None)
+        if longest is None or len(longest[2]) < SHORTEST_CUT:
+            break
+        holder, name, text = longest
+        holder[name] = text[: len(text) * 2 // 3] + "…"
+    return kept
+
+
+def _texts(values: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """All texts in *values* and the mappings below, each with its mapping and its name there."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _texts(value)
+        elif isinstance(value, str) and name != HANDOFF_ID:
+            yield values, name, value
+
+
 def _attributes(conversation: Conversation, handoff_id: str, own: Mapping[str, Any]) -> dict[str, Any]:
     """What the agent sees. The target's and the flow's *own* win over those that Studio's *Send to Flex* would set."""
     # https://www.twilio.com/docs/studio/widget-library/send-flex
@@ -150,9 +183,5 @@ def _attributes(conversation: Conversation, handoff_id: str, own: Mapping[str, A
         "customerName": customer.name,
         "customerAddress": customer.address or customer.author,
     }
-    return {
-        **{name: value for name, value in usual.items() if value},
-        "pre_engagement_data": conversation.pre_engagement,
-        **own,
-        HANDOFF_ID: handoff_id,
-    }
+    known = {name: value for name, value in usual.items() if value and name not in own}
+    return {**own, **known, "pre_engagement_data": conversation.pre_engagement, HANDOFF_ID: handoff_id}

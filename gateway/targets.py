@@ -13,16 +13,16 @@ from bots.problems import Code, Page, Problem, Span, did_you_mean, hints, listed
 Via: TypeAlias = Literal["interactions", "task"]
 T = TypeVar("T")
 
-KEYS = ("workflow", "channel", "priority", "timeout", "via", "attributes")
+KEYS = ("workflow", "queue", "channel", "priority", "timeout", "via", "attributes")
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # https://www.twilio.com/docs/taskrouter/api/task
 LONGEST_TIMEOUT_S = 1_209_600
-SID_OF_WORKFLOW = re.compile("WW[0-9a-fA-F]{32}")
+SIDS = {"workflow": "WW", "queue": "WQ"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """A workflow (``WW…``; empty: the workspace's only one) and how its tasks are made.
+    """A workflow (``WW…``; empty: the workspace's only one) or a *queue* (``WQ…``), and how its tasks are made.
 
     *task_channel* is a unique name. *priority* and *timeout_s* are TaskRouter's; ``None``: Twilio's defaults. *via*
     ``task`` makes a plain task for a channel of Programmable Chat. *attributes* stand in every task of the target.
@@ -30,6 +30,7 @@ class Target:
 
     workflow: str
     task_channel: str
+    queue: str = ""
     priority: int | None = None
     timeout_s: int | None = None
     via: Via = "interactions"
@@ -39,7 +40,8 @@ class Target:
         """The routing properties of an interaction, but for the workspace and the attributes."""
         # https://www.twilio.com/docs/flex/developer/conversations/interactions-api/interactions#routing
         routing = {
-            "workflow_sid": self.workflow or None,
+            "workflow_sid": None if self.queue else self.workflow or None,
+            "queue_sid": self.queue or None,
             "task_channel_unique_name": self.task_channel,
             "priority": self.priority,
             "timeout": self.timeout_s,
@@ -84,7 +86,8 @@ class _Reader:
     def target(self, entry: nodes.Entry, default: Target) -> Target:
         target = default
         readers: dict[str, Callable[[Target, nodes.Entry], Target]] = {
-            "workflow": lambda known, one: replace(known, workflow=self._workflow(one, known.workflow)),
+            "workflow": lambda known, one: replace(known, workflow=self._sid(one)),
+            "queue": lambda known, one: replace(known, queue=self._sid(one)),
             "channel": lambda known, one: replace(known, task_channel=self._text(one, known.task_channel)),
             "priority": lambda known, one: replace(known, priority=self._number(one)),
             "timeout": lambda known, one: replace(known, timeout_s=self._seconds(one)),
@@ -119,11 +122,11 @@ class _Reader:
             )
         return value or ""
 
-    def _workflow(self, entry: nodes.Entry, otherwise: str) -> str:
-        value = self._text(entry, otherwise)
-        if value and not SID_OF_WORKFLOW.fullmatch(value):
-            message = f'workflow is "{value}", which is no SID of a workflow'
-            self._problem(Code.BAD_VALUE, entry.value.span, message, "give WW and 32 hexadecimal digits")
+    def _sid(self, entry: nodes.Entry) -> str:
+        name, value = entry.key.text, self._text(entry, "")
+        if value and not re.fullmatch(SIDS[name] + "[0-9a-fA-F]{32}", value):
+            message = f'{name} is "{value}", which is no SID of a {name}'
+            self._problem(Code.BAD_VALUE, entry.value.span, message, f"give {SIDS[name]} and 32 hexadecimal digits")
         return value
 
     def _number(self, entry: nodes.Entry) -> int | None:

@@ -38,6 +38,7 @@ class Playground:
 
     def _make_app(self) -> Quart:
         app = Quart(__name__, static_folder=None)
+        app.json.sort_keys = False  # type: ignore[attr-defined]  # the attributes as the agent would see them
         app.add_url_rule("/", "page", self._page)
         app.add_url_rule("/<any('page.js', 'page.css'):name>", "file", self._file)
         app.add_url_rule("/conversations", "begin", self._begin_route, methods=["POST"])
@@ -99,7 +100,7 @@ class Playground:
             data=record.dialogue.data if record and record.dialogue else {},
             events=[
                 {"what": type(entry.event).__name__, "rule": entry.trace.rule if entry.trace else "waiting"}
-                for entry in journal[-LAST_EVENTS:]
+                for entry in reversed(journal[-LAST_EVENTS:])
             ],
         )
 

@@ -83,12 +83,14 @@ class Tasks:
         *,
         attributes: dict[str, Any],
         workflow: str,
+        queue: str,
         task_channel: str,
         priority: int | None,
         timeout_s: int | None,
     ) -> str:
         """Make a task; gives its SID. What is ``None`` or empty is left to Twilio."""
-        given = {"workflow_sid": workflow, "priority": priority, "timeout": timeout_s}
+        place = {"task_queue_sid": queue} if queue else {"workflow_sid": workflow}
+        given = {**place, "priority": priority, "timeout": timeout_s}
         made = await self._tasks.create_async(
             attributes=json.dumps(attributes, ensure_ascii=False),
             task_channel=task_channel,

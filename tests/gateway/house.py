@@ -167,12 +167,14 @@ class House:
     async def effects(self, sid: str) -> list[StoredEffect]:
         return list(await self.gateway.store.effects(sid))
 
-    async def rest(self, host_and_path: str, **form: str) -> dict[str, Any]:
+    async def rest(
+        self, host_and_path: str, *, headers: Mapping[str, str] | None = None, **form: str
+    ) -> dict[str, Any]:
         """A POST to the sandbox as somebody else with the account's credentials makes it."""
         account = self.sandbox.account
         auth = aiohttp.BasicAuth(account.account_sid, account.auth_token)
         url = f"{self.settings.twilio_base_url}/{host_and_path}"
-        async with aiohttp.ClientSession(auth=auth) as session, session.post(url, data=form) as answer:
+        async with aiohttp.ClientSession(auth=auth) as session, session.post(url, data=form, headers=headers) as answer:
             answer.raise_for_status()
             made: dict[str, Any] = await answer.json()
             return made

@@ -98,7 +98,7 @@ async def test_a_customer_by_sms_is_known_by_their_number(home: House) -> None:
 
 
 @pytest.mark.promise(9)
-@pytest.mark.parametrize("words", ["{{ 7*7 }}", "{% raw %}", "مرحبا، أحتاج مساعدة", "🙂👩‍👩‍👧", "\x00", "a" * 4000])
+@pytest.mark.parametrize("words", ["{{ 7*7 }}", "{% raw %}", "مرحبا، أحتاج مساعدة", "🙂👩‍👩‍👧", "\x00", "a" * 1600])
 async def test_what_a_customer_writes_reaches_the_agent_as_it_was_written(home: House, words: str) -> None:
     sid = await home.begin()
     await home.write(sid, words, words)

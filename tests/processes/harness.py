@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -130,6 +131,25 @@ class Site:
         """The requests that reached Twilio, their *path* a part of HOST/PATH."""
         journal = (await self.ask("GET", "journal"))["requests"]
         return [one for one in journal if method in {"", one["method"]} and path in one["host"] + one["path"]]
+
+    async def asked(self, sid: str) -> list[tuple[str, Any]]:
+        """What was asked of Twilio for a conversation, in words that both generations share, in order.
+
+        A channel is closed by reading and writing its attributes; the reading is no second look-up.
+        """
+        found: list[tuple[str, Any]] = []
+        for one in await self.requests():
+            form, path = dict(one["form"]), one["path"]
+            if one["method"] == "GET" and path.endswith(sid) and ("look up", None) not in found:
+                found.append(("look up", None))
+            elif one["method"] == "POST" and path.endswith(f"{sid}/Messages"):
+                found.append(("say", form["Body"]))
+            elif one["method"] == "POST" and path.endswith("/v1/Interactions") and sid in form["Channel"]:
+                attributes = json.loads(form["Routing"])["properties"]["attributes"]
+                found.append(("hand off", {**attributes, "usher_handoff_id": "its own"}))
+            elif one["method"] == "POST" and path.endswith(sid):
+                found.append(("close", None))
+        return found
 
     async def deliveries(self) -> list[dict[str, Any]]:
         """All webhooks that were sent."""
