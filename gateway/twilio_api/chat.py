@@ -8,9 +8,7 @@ from typing import Any
 from twilio.rest import Client
 
 from bots.events import Participant
-from gateway.twilio_api.messages import StoredMessage, Surroundings, read_attributes, read_media
-
-PAGE = 50
+from gateway.twilio_api.messages import PAGE, StoredMessage, Surroundings, read_after, read_attributes, read_media
 
 
 class ProgrammableChat:
@@ -28,13 +26,7 @@ class ProgrammableChat:
 
     async def messages_after(self, conversation_id: str, index: int) -> list[StoredMessage]:
         """All messages above *index*, ascending; read from the newest, so no more than needed."""
-        found: list[StoredMessage] = []
-        messages = self._channels(conversation_id).messages
-        async for message in await messages.stream_async(order="desc", page_size=PAGE):
-            if message.index <= index:
-                break
-            found.append(_stored(message))
-        return found[::-1]
+        return await read_after(self._channels(conversation_id).messages, index, _stored)
 
     async def surroundings(self, conversation_id: str) -> Surroundings:
         """The channel's attributes; ``status: INACTIVE`` there is the end that a chat has."""

@@ -8,9 +8,7 @@ from twilio.rest import Client
 
 from bots.events import Participant
 from gateway.twilio_api.errors import AlreadyClosed
-from gateway.twilio_api.messages import StoredMessage, Surroundings, read_attributes, read_media
-
-PAGE = 50
+from gateway.twilio_api.messages import PAGE, StoredMessage, Surroundings, read_after, read_attributes, read_media
 
 
 class Conversations:
@@ -29,13 +27,7 @@ class Conversations:
 
     async def messages_after(self, conversation_id: str, index: int) -> list[StoredMessage]:
         """All messages above *index*, ascending; read from the newest, so no more than needed."""
-        found: list[StoredMessage] = []
-        messages = self._conversations(conversation_id).messages
-        async for message in await messages.stream_async(order="desc", page_size=PAGE):
-            if message.index <= index:
-                break
-            found.append(_stored(message))
-        return found[::-1]
+        return await read_after(self._conversations(conversation_id).messages, index, _stored)
 
     async def surroundings(self, conversation_id: str) -> Surroundings:
         """The conversation's state and attributes."""

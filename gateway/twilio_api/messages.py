@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bots.events import Media
 
+PAGE = 50
 EFFECT_ID = "usher_effect_id"
 """The message attribute in which the id of our effect goes into Twilio."""
 
@@ -34,6 +35,16 @@ class Surroundings:
 
     state: str
     attributes: dict[str, Any]
+
+
+async def read_after(messages: Any, index: int, read: Callable[[Any], StoredMessage]) -> list[StoredMessage]:
+    """Of the client's *messages* those above *index*, ascending; read from the newest, so no more than needed."""
+    found: list[StoredMessage] = []
+    async for message in await messages.stream_async(order="desc", page_size=PAGE):
+        if message.index <= index:
+            break
+        found.append(read(message))
+    return found[::-1]
 
 
 def read_attributes(text: str | None) -> dict[str, Any]:

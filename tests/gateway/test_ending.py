@@ -52,6 +52,30 @@ async def joined(home: House, sid: str, generation: Generation, identity: str = 
     return await told(home, "/webhooks/flex-flow" if chat else "/webhooks/conversations", fields)
 
 
+async def ended(home: House, sid: str, generation: Generation) -> int:
+    """The conversation tells that it is closed, the channel that it is INACTIVE."""
+    service = home.sandbox.account.service_sid
+    if generation == "chat":
+        fields = {
+            "EventType": "onChannelUpdated",
+            "InstanceSid": service,
+            "ChannelSid": sid,
+            "Attributes": json.dumps({"status": "INACTIVE"}),
+            "DateUpdated": "2036-01-10T09:00:00.000Z",
+        }
+        return await told(home, "/webhooks/flex-flow", fields)
+    fields = {
+        "EventType": "onConversationStateUpdated",
+        "ChatServiceSid": service,
+        "ConversationSid": sid,
+        "StateFrom": "active",
+        "StateTo": "closed",
+        "Reason": "EVENT",
+        "StateUpdated": "2036-01-10T09:00:00.000Z",
+    }
+    return await told(home, "/webhooks/conversations", fields)
+
+
 async def handed_over(home: House, generation: Generation) -> tuple[str, str]:
     """A conversation that waits for an agent, and its task."""
     sid = await home.begin(generation, filters=AWAY[generation])
@@ -197,6 +221,30 @@ class TestEnding:
             for sign in order:
                 await task_event(home, sign, sid, task=task)
             assert home.said(sid).count("Goodbye!") == 1
+
+    @pytest.mark.parametrize("generation", GENERATIONS)
+    async def test_the_conversations_end_and_the_tasks_end_count_once_in_either_order(
+        self, home: House, generation: Generation
+    ) -> None:
+        for task_first in (True, False):
+            sid, task = await with_an_agent(home, generation)
+            said = home.said(sid)
+            await home.sandbox.agent_finishes(task)
+            if task_first:
+                await task_event(home, "task.completed", sid, task=task)
+            await ended(home, sid, generation)
+            if not task_first:
+                await task_event(home, "task.completed", sid, task=task)
+            record = await home.record(sid)
+            assert (record.owner, record.epoch) == ("closed", 3)
+            assert home.said(sid) == said
+
+    @pytest.mark.parametrize("generation", GENERATIONS)
+    async def test_the_conversations_end_alone(self, home: House, generation: Generation) -> None:
+        sid, task = await with_an_agent(home, generation)
+        await home.sandbox.agent_finishes(task)
+        await ended(home, sid, generation)
+        assert (await home.record(sid)).owner == "closed"
 
     async def test_an_early_sign_of_an_end_that_did_not_come_changes_nothing(self, home: House) -> None:
         sid, task = await with_an_agent(home, "conversations")
