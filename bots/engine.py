@@ -276,12 +276,13 @@ class _Taking:
 
     def _open(self, event: Message) -> None:
         """Begin a dialogue: with what is heard anywhere, else the message is offered to the first question."""
-        dialogue = Dialogue(version=self.version.hash, state=START, data=self._initial_data(), first_message=event.said)
+        said = event.said
+        dialogue = Dialogue(version=self.version.hash, state=START, data=self._initial_data(), first_message=said)
         self.changed.update(dialogue.data)
         self.change("open", dialogue=dialogue)
-        meaning = self.version.hearing.opening(event.said)
+        meaning = self.version.hearing.opening(said)
         if meaning is None:
-            self._enter(self.version.machine.move(START, "open"), offered=event.said)
+            self._enter(self.version.machine.move(START, "open"), offered=said)
         else:
             self._take(meaning, START)
 

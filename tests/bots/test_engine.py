@@ -96,7 +96,7 @@ def test_the_answer_is_kept_and_the_flow_goes_on_until_it_waits() -> None:
     turn = take(Version(flow()), conversation(), message("Hello"), message("my invoice", index=2, key="IM2"))
     assert turn.effects == (
         Say(text="Thank you."),
-        HandOff(target="support", attributes={"topic": "my invoice", "opening": "Hello"}),
+        HandOff(target="support", attributes={"topic": "my invoice", "opening": "Hello"}, language="en"),
     )
     assert turn.conversation.owner == "queued"
     assert turn.conversation.epoch == 1
@@ -384,7 +384,10 @@ class TestLadder:
 
     def test_without_trouble_a_person_is_called_with_a_fixed_text(self) -> None:
         turn = take(self.broken(), conversation(), message())
-        assert turn.effects == (Say(text=BUILT_IN_TEXT), HandOff(target="", attributes={"reason": "trouble"}))
+        assert turn.effects == (
+            Say(text=BUILT_IN_TEXT),
+            HandOff(target="", attributes={"reason": "trouble"}, language="en"),
+        )
         assert turn.conversation.owner == "queued"
 
     def test_trouble_that_is_broken_too_calls_a_person(self) -> None:

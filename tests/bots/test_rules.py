@@ -194,7 +194,7 @@ class TestRule2Opening:
     def test_rule_2_anywhere_hears_the_first_message(self) -> None:
         turn = talk(version(), "an agent please")
         assert turn.conversation.owner == "queued"
-        assert turn.effects == (HandOff(target="support", attributes={"reason": "asked_for_person"}),)
+        assert turn.effects == (HandOff(target="support", attributes={"reason": "asked_for_person"}, language="en"),)
         assert turn.trace.rule == "anywhere agent"
         assert turn.trace.changed == {"reason": "asked_for_person"}
 

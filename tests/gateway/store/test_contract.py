@@ -322,7 +322,7 @@ async def test_an_event_that_tells_of_an_effects_end_ends_it(store: Store) -> No
     """It ends its own way, and is not dropped by the epoch that it raises."""
     await say(store, "m1")
     await say(store, "m2")
-    event = EffectFailed(key="m1:0:failed", at=NOW, effect_id="m1:0", effect="say", reason="no")
+    event = EffectFailed(key="m1:0:failed", at=NOW, answers="m1:0", effect="say", reason="no")
 
     await store.take(conversation(), event, ending(event, Ended("m1:0", "failed", "no \0")), now=NOW)
 
