@@ -172,6 +172,8 @@ class _Taking:
 
     def missed(self) -> None:
         self.change("missed")
+        if self.conversation.owner in {"queued", "agent"}:
+            self.effects.append(LookAround())
         if self.conversation.owner not in {"bot", "queued"}:
             return
         if not self.conversation.lookup:
@@ -180,11 +182,10 @@ class _Taking:
         self._fetch()
 
     def caught_up(self, event: CaughtUp) -> None:
-        before = self.conversation.heard
-        heard = before.up_to(event.through)
+        heard = self.conversation.heard.up_to(event.through)
         self.change("caught up", heard=heard, catching_up=False)
         if heard.ahead and not event.reason:
-            if event.through > before.through:
+            if event.through > event.after:
                 # A message came while Twilio was read, with another gap before it.
                 self._fetch()
             else:
@@ -211,6 +212,9 @@ class _Taking:
         if event.effect == "say" and self.conversation.owner == "bot":
             self.change("say failed")
             return self._climb(self._fail)
+        if event.effect == "close" and self.conversation.owner == "closed":
+            self.change("close failed: still open")
+            return self._hand_to("bot")
         if event.effect == "look_up":
             return self.change("lookup failed", lookup="failed")
         if event.effect == "fetch":
@@ -224,7 +228,11 @@ class _Taking:
         if self.conversation.owner not in {"bot", "queued"}:
             return self.change(f"agent joined: {self.conversation.owner} already")
         self.change("agent joined")
-        return self._hand_to("agent")
+        self._hand_to("agent")
+        if event.task:
+            # It may come late, when that task is over already.
+            self.effects.append(LookAround())
+        return None
 
     def hint(self, event: Hint) -> None:
         self.change(f"hint: {event.sign}")
@@ -244,6 +252,9 @@ class _Taking:
         if event.state == "inactive":
             self.change("looked around: parked")
             return self._hand_to("paused")
+        handoff = self.conversation.handoff
+        if self.conversation.owner == "queued" and handoff and not (handoff.task or handoff.interaction):
+            return self.change("looked around: the task is not made yet")
         if not event.again:
             self.change("looked around: nobody yet")
             self.effects.append(LookAround(again=True))

@@ -84,8 +84,12 @@ class Missed(Happening, frozen=True, kw_only=True, tag="missed"):
 
 
 class CaughtUp(Happening, frozen=True, kw_only=True, tag="caught_up"):
-    """All messages up to *through* that Twilio has are in the journal. *reason*: why it could not be read."""
+    """All messages after *after* and up to *through* that Twilio has are in the journal.
 
+    *reason*: why they could not be read.
+    """
+
+    after: int = -1
     through: int
     reason: str = ""
 

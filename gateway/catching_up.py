@@ -49,14 +49,17 @@ class CatchingUp:
         self._clock = clock
         self._bot_name = bot_name
         self._ours = ours
-        self._refused: dict[str, Conversation] = {}
+        self._refused: dict[str, Conversation | None] = {}
         self._something_refused = asyncio.Event()
         self._log = structlog.get_logger("catching_up")
 
-    def remember(self, conversation: Conversation) -> None:
-        """A delivery for *conversation* was refused: look there as soon as the database commits again."""
+    def remember(self, conversation_id: str, new: Conversation | None = None) -> None:
+        """A delivery for a conversation was refused: look there as soon as the database commits again.
+
+        *new* is the record to begin with where there is none yet; without it only a known conversation is looked into.
+        """
         if len(self._refused) < MOST_REMEMBERED:
-            self._refused[conversation.id] = conversation
+            self._refused[conversation_id] = new or self._refused.get(conversation_id)
         self._something_refused.set()
 
     async def run(self) -> None:
@@ -65,11 +68,7 @@ class CatchingUp:
         while True:
             await self._something_refused.wait()
             await asyncio.sleep(RETRY_S)
-            try:
-                await self._look_into_refused()
-            # A mistake of ours in one conversation must not end this for all others.
-            except Exception:
-                self._log.exception("cannot look into what was refused: a bug")
+            await self._look_into_refused()
 
     async def perform(self, leased: Leased, look: bool) -> Done:  # noqa: ARG002  # a read may be repeated
         """Read the messages after the last known one; those of others go into the inbox, then that it is done."""
@@ -86,7 +85,9 @@ class CatchingUp:
             reason = str(failed) or type(failed).__name__
             self._log.warning("cannot read missed messages", conversation=conversation.id, why=reason)
         name = leased.outgoing.id
-        done = CaughtUp(key=f"{name}:answer", answers=name, at=self._clock(), through=through, reason=reason)
+        done = CaughtUp(
+            key=f"{name}:answer", answers=name, at=self._clock(), after=effect.after, through=through, reason=reason
+        )
         await self._inbox.receive_surely(conversation, done)
         return TOLD
 
@@ -122,31 +123,40 @@ class CatchingUp:
         ]
 
     async def return_from_absence(self) -> None:
-        """Look into all conversations of the bot and the queue that may have gone on without us."""
+        """Look into all conversations that are not over and may have gone on without us."""
         now = self._clock()
         while True:
             try:
                 for conversation in await self._store.conversations_since(now - TOO_OLD):
-                    await self._tell(conversation)
+                    await self._tell(conversation.id, conversation)
                 return
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_S)
 
     async def _look_into_refused(self) -> None:
         self._something_refused.clear()
-        for conversation in list(self._refused.values()):
+        for conversation_id, new in list(self._refused.items()):
             # Taken out first: a delivery that is refused meanwhile puts it in again.
-            del self._refused[conversation.id]
+            del self._refused[conversation_id]
             try:
-                await self._tell(conversation)
+                await self._tell(conversation_id, new)
             except StoreUnavailable:
-                self.remember(conversation)
+                self.remember(conversation_id, new)
                 return
 
-    async def _tell(self, conversation: Conversation) -> None:
+    async def _tell(self, conversation_id: str, new: Conversation | None) -> None:
         now = self._clock()
-        key = f"{conversation.id}:missed:{self._store.worker}:{now.timestamp():.6f}"
-        await self._inbox.receive(conversation, Missed(key=key, at=now))
+        missed = Missed(key=f"{conversation_id}:missed:{self._store.worker}:{now.timestamp():.6f}", at=now)
+        try:
+            if new is None:
+                await self._inbox.receive_known(conversation_id, missed)
+            else:
+                await self._inbox.receive(new, missed)
+        except StoreUnavailable:
+            raise
+        # A mistake of ours in one conversation must not end this for all others.
+        except Exception:
+            self._log.exception("cannot look for missed messages: a bug", conversation=conversation_id)
 
 
 def _unanswered(

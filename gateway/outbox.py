@@ -39,6 +39,7 @@ Performer: TypeAlias = Callable[[Leased, bool], Awaitable[Done]]
 Raises `gateway.twilio_api.errors.TwilioError`."""
 
 TAKE_OVER_AT_ONCE = 100
+STALE_S = 0.25
 DEEDS = "deeds"
 """The lane of all effects that do more than read; each kind of read has one of its own."""
 
@@ -52,6 +53,12 @@ class _Item:
     look: bool
     behind_others: bool
     lease: int
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it has waited so long that another process may have dropped it meanwhile."""
+        return time.monotonic() - self.since > STALE_S
 
     @property
     def position(self) -> int:
@@ -144,7 +151,6 @@ class Outbox:
         lane.items.append(item)
         if len(lane.items) > 1 and lane.items[-2].position > item.position:
             lane.items = deque(sorted(lane.items, key=lambda one: one.position))
-        lane.wake.set()
 
     def _drop(self, conversation_id: str, epoch: int) -> None:
         lane = self._lanes.get((conversation_id, DEEDS))
@@ -155,12 +161,20 @@ class Outbox:
     async def _drain(self, where: tuple[str, str], lane: _Lane) -> None:
         try:
             while lane.items and not self._stopping:
-                if await self._must_wait(lane.items[0]):
+                item = lane.items[0]
+                if await self._must_wait(item):
                     await self._pause(lane, self._time_limit_s / 5)
-                elif lane.items:
-                    await self._perform(lane.items.popleft(), lane)
+                elif lane.items and lane.items[0] is item:
+                    await self._perform_or_give_up(lane.items.popleft(), lane)
         finally:
             del self._lanes[where]
+
+    async def _perform_or_give_up(self, item: _Item, lane: _Lane) -> None:
+        try:
+            await self._perform(item, lane)
+        # Its answer cannot be taken in, which is a mistake of ours; the conversation's other effects still can.
+        except Exception:
+            self._log.exception("effect given up: a bug", **_about(item.leased))
 
     async def _must_wait(self, item: _Item) -> bool:
         if not item.behind_others:
@@ -182,8 +196,8 @@ class Outbox:
     async def _perform(self, item: _Item, lane: _Lane) -> None:
         """Try until the effect has ended, or is not ours any more."""
         leased, tries, look = item.leased, item.leased.attempts, item.look
-        while not self._stopping and await self._is_ours(item, doubtful=tries > 0 or look):
-            why: NotTaken | OutcomeUnknown
+        while not self._stopping and await self._is_ours(item, doubtful=tries > 0 or look or item.is_stale):
+            why: Exception
             try:
                 done = await self._performers[type(leased.outgoing.effect)](leased, look)
             except NotTaken as failed:
@@ -192,6 +206,8 @@ class Outbox:
                 why, pause, look = failed, pause_s(tries + 1, self._time_limit_s), True
             except Refused as refused:
                 return await self._refused(leased, refused)
+            except StoreUnavailable as failed:
+                why, pause = failed, pause_s(tries + 1, None)
             # A mistake of ours in performing one effect must not hold up the rest, nor strand the customer.
             except Exception as bug:
                 self._log.exception("effect not performed: a bug", **_about(leased))

@@ -23,7 +23,7 @@ Generation: TypeAlias = Literal["chat", "conversations"]
 ROUTES = {"chat": "/webhooks/flex-flow", "conversations": "/webhooks/conversations"}
 FILTERS = {
     "chat": ["onMessageSent", "onMediaMessageSent", "onChannelUpdated"],
-    "conversations": ["onMessageAdded", "onConversationStateUpdated"],
+    "conversations": ["onMessageAdded", "onParticipantAdded", "onParticipantRemoved", "onConversationStateUpdated"],
 }
 CUSTOMER = "customer"
 

@@ -154,18 +154,19 @@ class Webhooks:
         try:
             await self._inbox.receive(new, told.event)
         except StoreUnavailable as unavailable:
-            self._catching_up.remember(new)
+            self._catching_up.remember(new.id, new)
             raise Answered(503, "the database cannot commit; nothing has happened") from unavailable
         # A mistake of ours. Nothing has happened, and Twilio may not tell again.
         except Exception as bug:
             self._log.exception("webhook refused: a bug", conversation=new.id)
-            self._catching_up.remember(new)
+            self._catching_up.remember(new.id, new)
             raise Answered(500, "the gateway has a bug; nothing has happened") from bug
 
     async def _receive_known(self, told: Told) -> None:
         try:
             await self._inbox.receive_known(told.conversation_id, told.event)
         except StoreUnavailable as unavailable:
+            self._catching_up.remember(told.conversation_id)
             raise Answered(503, "the database cannot commit; nothing has happened") from unavailable
 
 

@@ -17,7 +17,7 @@ from bots.events import Event
 from bots.turn import Trace
 
 Ending: TypeAlias = Literal["performed", "dropped", "refused", "failed"]
-"""How an effect ended: done; overtaken by a later epoch or too old; a dead letter; on the failure path."""
+"""How an effect ended: done; overtaken by a later epoch; a dead letter; on the failure path."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +166,7 @@ class Store(Protocol):
         """The source that was kept under the hash *version*."""
 
     async def conversations_since(self, since: datetime) -> Sequence[Conversation]:
-        """Conversations of the bot and the queue that changed after *since*, oldest change first."""
+        """Conversations of the bot, the queue and agents that changed after *since*, oldest change first."""
 
     async def journal(self, conversation_id: str) -> Sequence[Entry]:
         """A conversation's journal, in order."""

@@ -7,14 +7,16 @@ import pytest
 from msgspec.structs import replace
 
 from bots.conversation import Channel, Conversation, Customer, Dialogue, Handoff, Heard
-from bots.effects import Close, Effect, Fetch, HandOff, LookUp, Say
+from bots.effects import Close, Effect, Fetch, HandOff, LookAround, LookUp, Say
 from bots.engine import BUILT_IN_TEXT, arrive, is_ready, step
 from bots.events import (
+    AgentJoined,
     CaughtUp,
     Closed,
     EffectFailed,
     Event,
     HandedOff,
+    LookedAround,
     LookedUp,
     LookupFailed,
     Message,
@@ -289,24 +291,32 @@ class TestArrival:
         start, _ = arrive(conversation(heard=Heard(3)), message(index=6))
         start, effects = arrive(start, message(index=9, key="IM9"))
         assert effects == ()
-        turn = take(version, start, CaughtUp(key="c", at=NOW, through=6))
+        turn = take(version, start, CaughtUp(key="c", at=NOW, after=3, through=6))
         assert turn.effects == (Fetch(after=6),)
         assert turn.conversation.catching_up
-        done = take(version, turn.conversation, CaughtUp(key="c2", at=NOW, through=9))
+        done = take(version, turn.conversation, CaughtUp(key="c2", at=NOW, after=6, through=9))
         assert done.effects == ()
         assert done.conversation.heard == Heard(9)
 
     def test_a_gap_that_cannot_be_filled_is_looked_at_no_more(self) -> None:
         """The message ahead of it was removed at Twilio, or Twilio cannot be read."""
         version, start = Version(flow()), conversation(heard=Heard(3, (6,)), catching_up=True)
-        gone = take(version, start, CaughtUp(key="c", at=NOW, through=3))
+        gone = take(version, start, CaughtUp(key="c", at=NOW, after=3, through=3))
         assert gone.effects == ()
         assert (gone.conversation.heard, gone.conversation.catching_up) == (Heard(6), False)
-        unread = take(version, start, CaughtUp(key="c", at=NOW, through=3, reason="HTTP 500"))
+        unread = take(version, start, CaughtUp(key="c", at=NOW, after=3, through=3, reason="HTTP 500"))
         assert unread.effects == ()
         assert (unread.conversation.heard, unread.conversation.catching_up) == (Heard(3, (6,)), False)
 
-    @pytest.mark.parametrize("owner", ["agent", "closed", "paused"])
+    def test_what_was_fetched_meanwhile_does_not_hide_the_next_gap(self) -> None:
+        """5 and 6 are fetched and noted as they come; 8 arrives with 7 missing before the look is over."""
+        version, start = Version(flow()), conversation(heard=Heard(4, (6,)), catching_up=True)
+        for index in (5, 6, 8):
+            start, _ = arrive(start, message(index=index, key=f"IM{index}"))
+        turn = take(version, start, CaughtUp(key="c", at=NOW, after=4, through=6))
+        assert turn.effects == (Fetch(after=6),)
+
+    @pytest.mark.parametrize("owner", ["closed", "paused"])
     def test_nothing_is_asked_or_fetched_where_the_bot_has_no_part(self, owner: Any) -> None:
         assert arrive(conversation(owner=owner, lookup=""), message(index=9))[1] == ()
         assert take(Version(flow()), conversation(owner=owner), Missed(key="m", at=NOW)).effects == ()
@@ -352,6 +362,27 @@ class TestHandoff:
         version = Version(flow())
         start = self.queued(version)
         assert take(version, start, self.failed("IM1.0")).conversation == start
+
+    def test_a_close_that_twilio_refused_leaves_the_chat_with_the_bot(self) -> None:
+        version = Version(flow(start="bye"))
+        over = take(version, conversation(), message()).conversation
+        turn = take(version, over, self.failed("IM1.1", "close"))
+        assert (turn.conversation.owner, turn.conversation.epoch) == ("bot", 2)
+        assert texts(take(version, turn.conversation, message(key="IM2", index=2)).effects) == ["Goodbye!"]
+
+    def test_an_absence_while_a_person_has_it_is_a_reason_to_look_around(self) -> None:
+        turn = take(Version(flow()), conversation(owner="agent"), Missed(key="m", at=NOW))
+        assert turn.effects == (LookAround(),)
+
+    def test_a_late_accepted_reservation_is_looked_into(self) -> None:
+        turn = take(Version(flow()), conversation(), AgentJoined(key="r", at=NOW, task="WT1"))
+        assert turn.effects == (LookAround(),)
+        assert turn.conversation.owner == "agent"
+
+    def test_a_look_does_not_end_a_handoff_whose_task_is_still_being_made(self) -> None:
+        version = Version(flow())
+        nobody = LookedAround(key="l", at=NOW, state="active", again=True)
+        assert take(version, self.queued(version), nobody).conversation.owner == "queued"
 
     def test_a_read_that_failed_for_good_holds_nobody_up(self) -> None:
         version, start = Version(flow()), conversation(lookup="out", catching_up=True)

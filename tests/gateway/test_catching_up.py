@@ -82,7 +82,21 @@ async def test_after_an_absence_the_conversations_of_the_bot_are_looked_into(
     assert len(missed) == 1
 
 
-async def test_a_conversation_that_an_agent_has_is_not_looked_into(home: House) -> None:
+async def test_the_end_of_an_agents_part_that_we_were_not_told_of_is_noticed_when_we_are_back(home: House) -> None:
+    sid = await home.begin()
+    await home.write(sid, "Hello", "bill")
+    task = home.tasks(sid)[0]["sid"]
+    await home.sandbox.agent_accepts(task)
+    await home.sandbox.agent_writes(task, "I am Ann")
+    await home.settle()
+    assert (await home.record(sid)).owner == "agent"
+    await home.complete(task)
+    home.remove_agents(sid)
+    await home.return_from_absence()
+    assert home.said(sid)[-1] == "Goodbye!"
+
+
+async def test_a_conversation_that_is_over_is_not_looked_into(home: House) -> None:
     sid = await home.begin()
     await home.write(sid, "Hello", "bill")
     await home.sandbox.close_conversation(sid)

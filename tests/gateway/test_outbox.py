@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bots.engine import BUILT_IN_TEXT
-from tests.gateway.house import GENERATIONS, Generation, House, house, until
+from tests.gateway.house import GENERATIONS, TIME_LIMIT_S, Generation, House, house, until
 
 MESSAGES = "/Messages$"
 INTERACTIONS = "/v1/Interactions$"
@@ -25,6 +25,24 @@ async def test_an_unknown_outcome_is_looked_into_and_the_message_is_there_once(
     assert home.said(sid) == ["Hi Jana! What is it about?"]
     assert len(home.requests("GET", f"{sid}/Messages")) == 1, "it looked before it sent again"
     assert len(home.requests("POST", f"{sid}/Messages")) == (2 if kind == "cut_before" else 1)
+
+
+@pytest.mark.promise(5)
+async def test_an_impatient_customer_does_not_shorten_the_wait_after_an_unknown_outcome(home: House) -> None:
+    """Twilio may still be about to take the first message; what comes meanwhile waits behind it."""
+    sid = await home.begin()
+    await home.write(sid, "Hello")
+    fault = home.fault("cut_before", MESSAGES, times=1)
+    await home.sandbox.customer_writes(sid, "bill")
+    await until(lambda: fault.hits == 1)
+    loop = asyncio.get_running_loop()
+    cut = loop.time()
+    await home.sandbox.customer_writes(sid, "hello?")
+    await home.sandbox.settled()
+    await until(lambda: home.requests("GET", f"{sid}/Messages"))
+    assert loop.time() - cut >= TIME_LIMIT_S * 0.9
+    await home.settle()
+    assert home.said(sid) == ["Hi Jana! What is it about?", "I will find somebody."]
 
 
 @pytest.mark.promise(5)

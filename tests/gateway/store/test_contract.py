@@ -512,7 +512,7 @@ async def test_conversations_since_come_oldest_change_first(store: Store) -> Non
     assert [one.id for one in found] == expected
 
 
-async def test_conversations_since_are_those_of_the_bot_and_the_queue(store: Store) -> None:
+async def test_conversations_since_are_those_that_are_not_over(store: Store) -> None:
     for owner in ("bot", "queued", "agent", "paused", "closed"):
         event = message(owner)
         decide = turn(event, record=lambda found, owner=owner: replace(found, owner=owner))  # type: ignore[misc]
@@ -520,7 +520,7 @@ async def test_conversations_since_are_those_of_the_bot_and_the_queue(store: Sto
 
     found = await store.conversations_since(NOW - A_SECOND)
 
-    assert [one.id for one in found] == ["CH bot", "CH queued"]
+    assert [one.id for one in found] == ["CH agent", "CH bot", "CH queued"]
 
 
 async def test_what_was_committed_is_there_after_opening_again(another: OpenStore) -> None:
