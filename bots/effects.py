@@ -36,12 +36,13 @@ class LookAround(Deed, frozen=True, kw_only=True, tag="look_around"):
 class HandOff(Deed, frozen=True, kw_only=True, tag="hand_off"):
     """Create the task for a person. *target* is a name in targets.yaml; *attributes* are the flow's own.
 
-    *language* is the one in which the bot spoke, such as ``en``.
+    *language* is the one in which the bot spoke, such as ``en``; *reason* what in the flow led here.
     """
 
     target: str
     attributes: dict[str, Any] = {}
     language: str = ""
+    reason: str = ""
 
 
 class Close(Deed, frozen=True, kw_only=True, tag="close"):

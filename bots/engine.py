@@ -431,7 +431,8 @@ class _Taking:
         """Freeze the bot and ask for a person."""
         handoff = Handoff(id=effect_id(self.event.key, len(self.effects)), target=target)
         language = self.version.flow.language
-        self.effects.append(HandOff(target=target, attributes=attributes, language=language))
+        reason = self.rule.partition(":")[0]
+        self.effects.append(HandOff(target=target, attributes=attributes, language=language, reason=reason))
         self.change(self.rule, handoff=handoff)
         self._hand_to("queued")
 

@@ -17,7 +17,7 @@ from bots.effects import Fetch
 from bots.events import CaughtUp, Message, Missed
 from gateway.inbox import TOO_OLD, Inbox
 from gateway.outbox import TOLD, Done
-from gateway.patience import READ_LIMIT_S, reads
+from gateway.patience import READ_LIMIT_S, READS_LIMIT_S, reads
 from gateway.store import Leased, Store, StoreUnavailable
 from gateway.twilio_api import StoredMessage, Twilio
 from gateway.twilio_api.errors import TwilioError
@@ -93,10 +93,11 @@ class CatchingUp:
 
     async def _read(self, conversation: Conversation, after: int) -> list[StoredMessage]:
         medium = self._twilio.medium(conversation.channel)
-        async for attempt in reads():
-            with attempt:
-                async with asyncio.timeout(READ_LIMIT_S):
-                    messages = await medium.messages_after(conversation.id, after)
+        async with asyncio.timeout(READS_LIMIT_S):
+            async for attempt in reads():
+                with attempt:
+                    async with asyncio.timeout(READ_LIMIT_S):
+                        messages = await medium.messages_after(conversation.id, after)
         return messages
 
     async def _note_ours(self, messages: Sequence[StoredMessage]) -> None:

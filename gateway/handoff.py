@@ -85,7 +85,7 @@ class Handoffs:
         effect = leased.outgoing.effect
         assert isinstance(effect, HandOff)  # noqa: S101
         target = self._targets[effect.target]
-        own = {"language": effect.language, **target.attributes, **effect.attributes}
+        own = {"language": effect.language, "reason": effect.reason, **target.attributes, **effect.attributes}
         attributes = fitted(_attributes(conversation, leased.outgoing.id, own))
         if target.via == "task" and conversation.channel.generation == "chat":
             return await self._create_task(conversation, target, attributes)

@@ -13,7 +13,7 @@ from bots.conversation import Conversation
 from bots.events import LookedUp, LookupFailed, Participant
 from gateway.inbox import Inbox
 from gateway.outbox import TOLD, Done
-from gateway.patience import READ_LIMIT_S, reads
+from gateway.patience import READ_LIMIT_S, READS_LIMIT_S, reads
 from gateway.store import Leased
 from gateway.twilio_api import Surroundings, Task, Twilio
 from gateway.twilio_api.errors import TwilioError
@@ -44,10 +44,11 @@ class Lookup:
 
     async def ask(self, conversation: Conversation, key: str) -> LookedUp:
         """Two reads at once, 2 s each, three tries within 5 s. Raises `TwilioError` or `TimeoutError`."""
-        async for attempt in reads():
-            with attempt:
-                async with asyncio.timeout(READ_LIMIT_S):
-                    surroundings, participants = await self._read(conversation)
+        async with asyncio.timeout(READS_LIMIT_S):
+            async for attempt in reads():
+                with attempt:
+                    async with asyncio.timeout(READ_LIMIT_S):
+                        surroundings, participants = await self._read(conversation)
         return LookedUp(
             key=key,
             at=self._clock(),

@@ -98,7 +98,9 @@ def test_the_answer_is_kept_and_the_flow_goes_on_until_it_waits() -> None:
     turn = take(Version(flow()), conversation(), message("Hello"), message("my invoice", index=2, key="IM2"))
     assert turn.effects == (
         Say(text="Thank you."),
-        HandOff(target="support", attributes={"topic": "my invoice", "opening": "Hello"}, language="en"),
+        HandOff(
+            target="support", attributes={"topic": "my invoice", "opening": "Hello"}, language="en", reason="answered"
+        ),
     )
     assert turn.conversation.owner == "queued"
     assert turn.conversation.epoch == 1
@@ -417,7 +419,7 @@ class TestLadder:
         turn = take(self.broken(), conversation(), message())
         assert turn.effects == (
             Say(text=BUILT_IN_TEXT),
-            HandOff(target="", attributes={"reason": "trouble"}, language="en"),
+            HandOff(target="", attributes={"reason": "trouble"}, language="en", reason="open"),
         )
         assert turn.conversation.owner == "queued"
 

@@ -194,7 +194,11 @@ class TestRule2Opening:
     def test_rule_2_anywhere_hears_the_first_message(self) -> None:
         turn = talk(version(), "an agent please")
         assert turn.conversation.owner == "queued"
-        assert turn.effects == (HandOff(target="support", attributes={"reason": "asked_for_person"}, language="en"),)
+        assert turn.effects == (
+            HandOff(
+                target="support", attributes={"reason": "asked_for_person"}, language="en", reason="anywhere agent"
+            ),
+        )
         assert turn.trace.rule == "anywhere agent"
         assert turn.trace.changed == {"reason": "asked_for_person"}
 

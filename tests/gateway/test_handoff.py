@@ -51,10 +51,11 @@ async def test_a_very_long_answer_does_not_cost_the_customer_their_agent(home: H
     assert task["attributes"]["pre_engagement_data"] == {"friendlyName": "Jana", "question": "invoice"}
 
 
-async def test_the_agent_is_told_the_language_unless_the_flow_says_its_own(home: House) -> None:
+async def test_the_agent_is_told_language_and_reason_unless_the_flow_says_its_own(home: House) -> None:
     sid = await home.begin()
     await home.write(sid, "Hello", "bill")
-    assert home.tasks(sid)[0]["attributes"]["language"] == "en"
+    attributes = home.tasks(sid)[0]["attributes"]
+    assert (attributes["language"], attributes["reason"]) == ("en", "answered")
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)

@@ -101,6 +101,32 @@ async def test_the_same_delivery_twenty_times_at_once_by_two_webhooks_is_one_tur
 
 
 @pytest.mark.promise(2)
+async def test_two_webhooks_with_tokens_of_their_own_tell_of_one_happening(home: House) -> None:
+    """A second scoped webhook: each delivery has its own idempotency token, and both are repeated ten times."""
+    sid = await home.begin()
+    await home.rest(
+        f"conversations.twilio.com/v1/Conversations/{sid}/Webhooks",
+        Target="webhook",
+        **{
+            "Configuration.Url": home.url + "/webhooks/conversations?flow=welcome",
+            "Configuration.Method": "post",
+            "Configuration.Filters": "onMessageAdded",
+        },
+    )
+    for text in ("Hello", "bill"):
+        before = home.sandbox.webhooks.count
+        await home.sandbox.customer_writes(sid, text)
+        first, second = range(before, home.sandbox.webhooks.count)
+        deliveries = home.sandbox.webhooks.deliveries
+        assert deliveries[first].token != deliveries[second].token
+        await asyncio.gather(home.repeat(first, times=10), home.repeat(second, times=10))
+        await home.settle()
+    assert {one.status for one in deliveries.values()} == {200}
+    assert home.said(sid) == ["Hi Jana! What is it about?", "I will find somebody."]
+    assert [task["attributes"]["topic"] for task in home.tasks(sid)] == ["bill"]
+
+
+@pytest.mark.promise(2)
 async def test_what_happened_more_than_a_day_ago_is_acknowledged_and_not_taken(home: House) -> None:
     assert await deliver(home, form(home, DateCreated="2026-01-10T09:00:00.000Z")) == (200, "{}")
     assert home.rows() == 0
