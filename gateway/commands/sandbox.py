@@ -36,7 +36,14 @@ async def _serve(sandbox: Sandbox, taken: socket.socket, url: str) -> None:
     stopped = stop_signal()
     try:
         async with listening(sandbox.app, taken):
-            click.echo(f"the sandbox listens on {url}; point a gateway at it with TWILIO_BASE_URL={url}", err=True)
+            account = sandbox.account
+            click.echo(
+                f"the sandbox listens on {url}; point a gateway at it with"
+                f" TWILIO_ACCOUNT_SID={account.account_sid} TWILIO_AUTH_TOKEN={account.auth_token}"
+                f" FLEX_WORKSPACE_SID={account.workspace_sid} FLEX_WORKFLOW_SID={account.workflow_sid}"
+                f" TWILIO_BASE_URL={url}",
+                err=True,
+            )
             await until_stopped(stopped)
     finally:
         await sandbox.close()

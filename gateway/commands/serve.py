@@ -53,7 +53,7 @@ def bind_or_fail(host: str, port: int) -> tuple[socket.socket, str]:
     except OSError as failed:
         # socket.create_server adds the address, which we say ourselves.
         why = (failed.strerror or str(failed)).partition(" (while attempting")[0]
-        raise Failed(f"cannot listen on {host}:{port}: {why}") from failed
+        raise Failed(f"cannot listen on {host}:{port}: {why}; choose another one with --port") from failed
 
 
 @contextmanager

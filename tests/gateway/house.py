@@ -62,7 +62,7 @@ states:
     say: "Goodbye!"
     end: close
 """
-TIME_LIMIT_S = 0.2
+TIME_LIMIT_S = 0.3
 
 
 def flows_of(text: str = FLOW) -> Flows:
