@@ -304,10 +304,20 @@ class TestInteractionWebhooks:
         assert await told(home, "/webhooks/interactions", form, query="?key=let-me-in", sign=False) == 200
         assert home.said(sid)[-1] == "Goodbye!"
 
-    async def test_a_right_signature_will_do_too(self, home: House) -> None:
+    @pytest.mark.parametrize(
+        "form",
+        [
+            {"EventType": "onParticipantLeft", "ParticipantSid": "UT" + "1" * 32},
+            {"EventType": "onChannelStatusUpdated", "ChannelSid": "UO" + "1" * 32, "ChannelStatus": "closed"},
+            {"EventType": "onChannelStatusUpdated", "ChannelSid": "UO" + "1" * 32, "ChannelStatus": "inactive"},
+        ],
+        ids=["left", "closed", "inactive"],
+    )
+    async def test_each_of_their_signs_alone(self, home: House, form: dict[str, str]) -> None:
+        """Rightly signed; what they say of the channel is not believed: the conversation is open and nobody has it."""
         sid, task = await with_an_agent(home, "conversations")
         await agent_goes(home, sid, task)
-        assert await told(home, "/webhooks/interactions", {**self.FORM, "MediaChannelSid": sid}) == 200
+        assert await told(home, "/webhooks/interactions", {**form, "MediaChannelSid": sid}) == 200
         assert home.said(sid)[-1] == "Goodbye!"
 
     async def test_the_key_opens_no_other_door(self, home: House) -> None:
