@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from itertools import permutations
@@ -258,26 +257,6 @@ class TestEnding:
         fault = home.fault("status", r"/Tasks$", method="GET", status=500, times=3)
         await task_event(home, "task.completed", sid, task=task)
         assert fault.hits == 3
-        assert home.said(sid)[-1] == "Goodbye!"
-
-    async def test_the_look_outlives_a_database_that_is_away(self, home: House) -> None:
-        sid, task = await with_an_agent(home, "conversations")
-        await agent_goes(home, sid, task)
-        home.fault("slow", r"/Tasks$", method="GET", seconds=0.1, times=1)
-        fields = {
-            "EventType": "task.completed",
-            "AccountSid": home.sandbox.account.account_sid,
-            "ResourceSid": task,
-            "TaskAttributes": json.dumps({"conversationSid": sid}),
-            "Timestamp": str(time.time()),
-        }
-        url = home.url + "/webhooks/taskrouter"
-        signature = RequestValidator(home.sandbox.account.auth_token).compute_signature(url, fields)
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
-        assert (await post(url, urlencode(fields), headers))[0] == 204
-        with home.locked_database():
-            await asyncio.sleep(3.5)
-        await home.settle()
         assert home.said(sid)[-1] == "Goodbye!"
 
     async def test_after_the_flow_came_back_and_closed_nothing_more_is_heard(self, home: House) -> None:

@@ -1,12 +1,23 @@
 """The way out: every effect ends, in order, once, whatever Twilio does."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from bots.conversation import Conversation
+from bots.effects import Say
 from bots.engine import BUILT_IN_TEXT
+from bots.events import Event
+from gateway.inbox import Inbox
+from gateway.outbox import Done, Outbox, Performer
+from gateway.store import Leased, Store, StoreUnavailable, open_store
+from gateway.twilio_api.errors import Refused
 from tests.gateway.house import GENERATIONS, TIME_LIMIT_S, Generation, House, house, until
+from tests.gateway.store.turns import NOW, say, statuses
 
 MESSAGES = "/Messages$"
 INTERACTIONS = "/v1/Interactions$"
@@ -28,21 +39,93 @@ async def test_an_unknown_outcome_is_looked_into_and_the_message_is_there_once(
 
 
 @pytest.mark.promise(5)
-async def test_an_impatient_customer_does_not_shorten_the_wait_after_an_unknown_outcome(home: House) -> None:
-    """Twilio may still be about to take the first message; what comes meanwhile waits behind it."""
-    sid = await home.begin()
-    await home.write(sid, "Hello")
-    fault = home.fault("cut_before", MESSAGES, times=1)
-    await home.sandbox.customer_writes(sid, "bill")
-    await until(lambda: fault.hits == 1)
-    loop = asyncio.get_running_loop()
-    cut = loop.time()
-    await home.sandbox.customer_writes(sid, "hello?")
-    await home.sandbox.settled()
-    await until(lambda: home.requests("GET", f"{sid}/Messages"))
-    assert loop.time() - cut >= TIME_LIMIT_S * 0.9
-    await home.settle()
-    assert home.said(sid) == ["Hi Jana! What is it about?", "I will find somebody."]
+async def test_an_impatient_customer_does_not_shorten_the_wait_after_an_unknown_outcome(tmp_path: Path) -> None:
+    """Twilio may still be about to take the first question; the second waits behind it."""
+    text = """\
+flow: welcome
+format: 1
+start: one
+states:
+  one: {ask: "One?", goto: two}
+  two: {ask: "Two?", goto: one}
+"""
+    async with house(tmp_path, text=text) as home:
+        sid = await home.begin()
+        fault = home.fault("cut_before", MESSAGES, times=1)
+        await home.sandbox.customer_writes(sid, "Hello")
+        await until(lambda: fault.hits == 1)
+        loop = asyncio.get_running_loop()
+        cut = loop.time()
+        await home.sandbox.customer_writes(sid, "hello?")
+        await home.sandbox.settled()
+        await until(lambda: home.requests("GET", f"{sid}/Messages"))
+        assert loop.time() - cut >= TIME_LIMIT_S * 0.9
+        await home.settle()
+        assert home.said(sid) == ["One?", "Two?"]
+
+
+class _Ears:
+    """An inbox that writes down what it is told; *deaf*: a mistake of ours keeps it from taking anything in."""
+
+    def __init__(self, *, deaf: bool = False) -> None:
+        self.told: list[Event] = []
+        self._deaf = deaf
+
+    async def receive_surely(self, conversation: Conversation, event: Event) -> None:
+        if self._deaf:
+            raise LookupError("a version is not in the database")
+        self.told.append(event)
+
+
+@asynccontextmanager
+async def outbox_with(folder: Path, ears: _Ears, perform: Performer) -> AsyncIterator[tuple[Outbox, Store]]:
+    """An outbox on a store of its own, where *perform* performs what is said."""
+    store = open_store(f"sqlite:///{folder}/usher.db", worker="one", lease_s=30)
+    await store.open()
+    outbox = Outbox(store, lambda: NOW, time_limit_s=TIME_LIMIT_S, lease_s=30)
+    outbox.start(cast("Inbox", ears), {Say: perform})
+    yield outbox, store
+    await outbox.stop()
+    await store.close()
+
+
+async def put(outbox: Outbox, store: Store, *keys: str) -> None:
+    """One message after the other comes in and is answered by an effect."""
+    for key in keys:
+        changes = await say(store, key)
+        assert changes is not None
+        outbox.put(changes)
+
+
+async def test_a_database_that_is_away_is_no_failure_of_an_effect(tmp_path: Path) -> None:
+    """What performing reads of the database is tried again; the flow is not told that Twilio refused."""
+    tries: list[str] = []
+
+    async def perform(leased: Leased, look: bool) -> Done:
+        tries.append(leased.outgoing.id)
+        if len(tries) == 1:
+            raise StoreUnavailable("the database is away")
+        return Done(1)
+
+    ears = _Ears()
+    async with outbox_with(tmp_path, ears, perform) as (outbox, store):
+        await put(outbox, store, "m1")
+        await outbox.idle()
+        assert tries == ["m1:0", "m1:0"]
+        assert await statuses(store) == {"m1:0": "performed"}
+        assert ears.told == []
+
+
+async def test_an_effect_whose_answer_cannot_be_taken_in_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    async def perform(leased: Leased, look: bool) -> Done:
+        if leased.outgoing.id == "m1:0":
+            raise Refused("HTTP 400", code=400)
+        return Done(1)
+
+    async with outbox_with(tmp_path, _Ears(deaf=True), perform) as (outbox, store):
+        await put(outbox, store, "m1", "m2")
+        await outbox.idle()
+        assert await statuses(store) == {"m1:0": "pending", "m2:0": "performed"}
 
 
 @pytest.mark.promise(5)
