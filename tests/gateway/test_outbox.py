@@ -90,9 +90,8 @@ async def outbox_with(folder: Path, ears: _Ears, perform: Performer) -> AsyncIte
 
 
 async def put(outbox: Outbox, store: Store, *keys: str) -> None:
-    """One message after the other comes in and is answered by an effect."""
-    for key in keys:
-        changes = await say(store, key)
+    """Messages come in, each is answered by an effect, and the effects are put together."""
+    for changes in [await say(store, key) for key in keys]:
         assert changes is not None
         outbox.put(changes)
 
